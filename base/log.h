@@ -1,0 +1,62 @@
+/*
+ * log.h - one line per message on standard error
+ *
+ * Every process of a program writes its own lines.  A line goes out by one
+ * write() of at most PIPE_BUF bytes, so that lines do not mix, and is dropped
+ * rather than waited for when nobody reads the other end of the pipe: a log
+ * must never stop a relay.  The next line that gets through says how many were
+ * lost.
+ *
+ * Nothing that a peer sent may reach a line unescaped: format it by
+ * log_escape().  As a last defence, control characters in a finished line are
+ * replaced.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/*
+ * Set the program's name (kept, not copied), the format, and the last level
+ * that is written.  Before the call: "mapitest", text, LOG_INFO.
+ */
+void log_setup(const char *program, enum log_format format,
+               enum log_level most);
+
+/* True if messages of this level are written at all. */
+bool log_wants(enum log_level level);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...)
+    __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* As log_error(), followed by ": " and the text of errno. */
+void log_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* As log_error(), followed by ": " and the reasons in this thread's OpenSSL
+ * error queue, which is emptied. */
+void log_tls(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * A message that has fields of its own: text is the line in text format; with
+ * LOG_JSON the line is the object fields, with "time", "level" and "message"
+ * (text) added.  Steals the reference to fields, which may be NULL.
+ */
+void log_record(enum log_level level, const char *text, json_t *fields);
+
+/*
+ * Write bytes to out as printable ASCII with \xHH, \\ and \" escapes, ended by
+ * NUL, with "..." at the end if room is too small.  Returns out.
+ */
+char *log_escape(char *out, size_t room, const void *bytes, size_t length);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * net.h - TCP addresses and non-blocking sockets
+ *
+ * Every descriptor made here is close-on-exec and non-blocking.  Functions that
+ * return a descriptor return -1 with errno set on failure.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef BASE_NET_H
+#define BASE_NET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* Room for "[ipv6%scope]:65535" and its NUL. */
+#define NET_TEXT_MAX 80
+#define NET_HOST_MAX 256
+
+struct net_address {
+    socklen_t length;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } sa;
+};
+
+/*
+ * Split "HOST:PORT", "[v6]:PORT" or ":PORT" (an empty host).  Returns NULL, or
+ * a sentence fragment that says what is wrong with text.
+ */
+const char *net_split(const char *text, char host[NET_HOST_MAX],
+                      uint16_t *port);
+
+/* Parse a decimal port number, 0 to 65535, and nothing else. */
+bool net_parse_port(const char *text, uint16_t *port);
+
+/* Make an address of a numeric IPv4 or IPv6 host; false if it is a name. */
+bool net_numeric(const char *host, uint16_t port, struct net_address *address);
+
+/*
+ * Resolve host, a number or a name, to at most max distinct addresses in the
+ * resolver's order.  Returns how many, or -1 with *reason saying why there are
+ * none.  Blocks: for start-up and the resolver process only.
+ */
+int net_resolve(const char *host, uint16_t port, struct net_address *addresses,
+                int max, const char **reason);
+
+uint16_t net_port(const struct net_address *address);
+void net_set_port(struct net_address *address, uint16_t port);
+bool net_is_loopback(const struct net_address *address);
+bool net_equal(const struct net_address *a, const struct net_address *b);
+
+/* "127.0.0.1:4300" or "[::1]:4300" into out; v4-mapped addresses are shown as
+ * IPv4.  Returns out. */
+char *net_text(const struct net_address *address, char out[NET_TEXT_MAX]);
+
+/* The same without the port and without brackets. */
+char *net_host_text(const struct net_address *address, char out[NET_TEXT_MAX]);
+
+/*
+ * A socket that listens on address, IPv6 ones for IPv6 only.  With `shared`
+ * the socket joins others on the same address that were made with
+ * net_allow_sharing(), and the kernel spreads connections over them.
+ * *address gets the number that port 0 became.
+ */
+int net_listen(struct net_address *address, bool shared);
+
+/*
+ * Let sockets made later join this one.  Not done by net_listen() itself: a
+ * first socket bound with SO_REUSEPORT would join, and steal from, another
+ * instance on the same port instead of failing.
+ */
+int net_allow_sharing(int fd);
+
+/* Accept one connection; TCP_NODELAY is set. */
+int net_accept(int fd, struct net_address *peer);
+
+/* Begin to connect; completion is writability, its result net_error(). */
+int net_connect(const struct net_address *address);
+
+/* The socket's pending error (SO_ERROR), which is thereby cleared; 0: none. */
+int net_error(int fd);
+
+/* Close *fd unless it is -1, and make it -1. */
+void net_close(int *fd);
+
+#endif
