@@ -1,0 +1,60 @@
+/*
+ * factory.h - keys and certificates, made from the rows of specs.h
+ *
+ * A set holds one certificate for every row, in the same order.  Keys are made
+ * once, in threads that are joined before cert_set_new() returns, so that the
+ * caller may fork.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef CERTS_FACTORY_H
+#define CERTS_FACTORY_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+#include <stddef.h>
+
+#include "certs/specs.h"
+
+struct cert {
+    const struct cert_spec *spec;
+    const struct cert *issuer; /* itself if self-signed */
+    EVP_PKEY *key;
+    X509 *x509;
+};
+
+struct cert_set {
+    size_t count;
+    struct cert *certs;
+    char **hostnames; /* copies; every leaf carries them all */
+    size_t hostname_count;
+};
+
+/*
+ * Make keys and certificates for all rows.  hostnames are DNS names or numeric
+ * IP addresses, at least one; the first is the common name if it fits into the
+ * 64 characters of RFC 5280's ub-common-name.  Returns a set that the caller
+ * frees, or NULL with the reason logged.
+ */
+struct cert_set *cert_set_new(const char *const *hostnames, size_t count);
+
+/*
+ * Issue every certificate that is not an authority's again: same key, same
+ * issuer, new serial number and validity.  Returns 0, or -1 with the reason
+ * logged and the set as it was.
+ */
+int cert_set_renew(struct cert_set *set);
+
+/* The certificate of that name, owned by the set; NULL if there is none. */
+const struct cert *cert_set_find(const struct cert_set *set, const char *name);
+
+/*
+ * SHA-256 over the certificate's DER form as 64 lower-case hex digits and NUL:
+ * the certhash of a monetdbs:// URL.
+ */
+void cert_hash(const X509 *x509, char hex[65]);
+
+/* Frees set, keys and certificates; NULL does nothing. */
+void cert_set_free(struct cert_set *set);
+
+#endif
