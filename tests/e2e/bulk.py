@@ -95,7 +95,7 @@ class Exchange:
         self.check = Check(expected)
         self.sent = 0
         self.out = memoryview(b"")
-        self.state = "sending"      # -> "ending" -> "ended"
+        self.state = "sending"      # -> "ending" -> "fin" -> "ended"
         self.received_all = False
 
     def run(self, seconds):
@@ -133,10 +133,10 @@ class Exchange:
                 except ssl.SSLWantReadError:
                     pass
             self.state = "fin" if self.end != "close_notify" else "ended"
-        elif self.state == "fin":
+        self.out = memoryview(self.stream.outgoing.read())
+        if self.state == "fin" and not self.out:
             self.stream.fin()
             self.state = "ended"
-        self.out = memoryview(self.stream.outgoing.read())
 
     def consume(self):
         try:

@@ -84,7 +84,7 @@ class Mapitest:
         return self.process.pid
 
     def _read(self, fd):
-        with open(fd, "r", errors="backslashreplace") as stream:
+        with open(fd, errors="backslashreplace", newline="\n") as stream:
             for line in stream:
                 with self.news:
                     self.lines.append(line.rstrip("\n"))
@@ -109,7 +109,7 @@ class Mapitest:
             name, port = line.split(":")
             self.ports[name] = int(port)
 
-    def signal(self, number):
+    def send_signal(self, number):
         self.process.send_signal(number)
 
     def wait_exit(self, seconds=20):
@@ -120,7 +120,7 @@ class Mapitest:
 
     def stop(self, number=signal.SIGTERM, seconds=20):
         if self.process.poll() is None:
-            self.signal(number)
+            self.send_signal(number)
         return self.wait_exit(seconds)
 
     def survivors(self):

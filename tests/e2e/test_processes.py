@@ -206,7 +206,7 @@ def test_stop_drains(front, number):
     """Open connections cut at once, or a stop that never comes."""
     server = front("--drain-timeout", "2")
     with connect(server) as stream:
-        server.signal(number)
+        server.send_signal(number)
         started = time.monotonic()
 
         def is_refused():
@@ -229,7 +229,7 @@ def test_stop_ends_with_the_last_connection(front):
     """A drain time that is waited for with nothing left to drain."""
     server = front("--drain-timeout", "30")
     with connect(server) as stream:
-        server.signal(signal.SIGTERM)
+        server.send_signal(signal.SIGTERM)
         server.wait_line(".")
         assert echoes(stream)
         stream.close_notify()

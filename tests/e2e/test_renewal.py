@@ -141,13 +141,3 @@ def test_expired_stays_expired(renewing):
     with pytest.raises(ssl.SSLCertVerificationError) as caught:
         Tls(renewing.address("expiredcert"), context, "localhost")
     assert caught.value.verify_message == "certificate has expired"
-
-
-def test_written_files_follow(start, tmp_path):
-    """-w DIR whose files are those of the start."""
-    server = start("--renew-after", "2", "-w", tmp_path)
-    old = (tmp_path / "server1.der").read_bytes()
-    wait_for(lambda: (tmp_path / "server1.der").read_bytes() != old, 10,
-             "server1.der renewed on disk")
-    wait_for(lambda: (tmp_path / "server1.der").read_bytes()
-             == server.file("server1.der"), 2, "disk and HTTP agree")
