@@ -32,8 +32,8 @@ struct net_address {
  * Split "HOST:PORT", "[v6]:PORT" or ":PORT" (an empty host).  Returns NULL, or
  * a sentence fragment that says what is wrong with text.
  */
-const char *net_split(const char *text, char host[NET_HOST_MAX],
-                      uint16_t *port);
+const char *
+net_split(const char *text, char host[NET_HOST_MAX], uint16_t *port);
 
 /* Parse a decimal port number, 0 to 65535, and nothing else. */
 bool net_parse_port(const char *text, uint16_t *port);

@@ -60,8 +60,8 @@ size_t proxy2_encode(const struct proxy2 *header, uint8_t *out, size_t room);
  * Decode the header at the start of bytes.  On PROXY2_OK *size is its size, and
  * what the client sent begins behind it; on PROXY2_INVALID *reason says why.
  */
-enum proxy2_status proxy2_decode(const uint8_t *bytes, size_t length,
-                                 struct proxy2 *header, size_t *size,
-                                 const char **reason);
+enum proxy2_status
+proxy2_decode(const uint8_t *bytes, size_t length, struct proxy2 *header,
+              size_t *size, const char **reason);
 
 #endif
