@@ -192,6 +192,30 @@ net_text(const struct net_address *address, char out[NET_TEXT_MAX])
     return out;
 }
 
+/*
+ * MAPI is request and response: waiting to fill a segment only costs time.  And
+ * a peer that vanished must not hold its connection for ever: two minutes
+ * without an answer end it.
+ */
+static int
+set_tcp_options(int fd)
+{
+    static const struct {
+        int level, name, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 60}, {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+        {IPPROTO_TCP, TCP_KEEPCNT, 4},
+    };
+
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                       sizeof(int))
+            == -1)
+            return -1;
+    return 0;
+}
+
 int
 net_listen(struct net_address *address, bool shared)
 {
@@ -222,37 +246,26 @@ net_allow_sharing(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 }
 
-/* MAPI is request and response: waiting to fill a segment only costs time. */
-static void
-send_at_once(int fd)
-{
-    static const int on = 1;
-
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
 int
 net_accept(int fd, struct net_address *peer)
 {
-    int accepted;
-
     peer->length = sizeof peer->sa;
-    accepted =
-        accept4(fd, &peer->sa.any, &peer->length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (accepted != -1)
-        send_at_once(accepted);
-    return accepted;
+    return accept4(fd, &peer->sa.any, &peer->length,
+                   SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
 int
 net_connect(const struct net_address *address)
 {
+    static const int on = 1;
     int fd = socket(address->sa.any.sa_family,
                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd == -1)
         return -1;
-    send_at_once(fd);
+    /* The backend is ours and rarely far: of the options only the one that
+     * every message feels is worth a system call for each connection. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(fd, &address->sa.any, address->length) == -1
         && errno != EINPROGRESS)
         net_close(&fd);

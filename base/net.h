@@ -76,7 +76,8 @@ int net_listen(struct net_address *address, bool shared);
  */
 int net_allow_sharing(int fd);
 
-/* Accept one connection; TCP_NODELAY is set. */
+/* Accept one connection.  It has the options of its listener: TCP_NODELAY and
+ * keepalive, which Linux passes on without a system call for each. */
 int net_accept(int fd, struct net_address *peer);
 
 /* Begin to connect; completion is writability, its result net_error(). */
