@@ -227,7 +227,7 @@ net_listen(struct net_address *address, bool shared)
         return -1;
     address->length = sizeof address->sa;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
-        && (!shared || net_allow_sharing(fd) == 0)
+        && set_tcp_options(fd) == 0 && (!shared || net_allow_sharing(fd) == 0)
         && (family != AF_INET6
             || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0)
         && bind(fd, &address->sa.any, sizeof address->sa) == 0
