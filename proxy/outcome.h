@@ -1,9 +1,8 @@
 /*
  * outcome.h - facts to words: who ended a connection, and how
  *
- * Pure.  Names of alerts are those of outcomes.md, which follows RFC 8446,
- * section 6, and GnuTLS's and Go's spelling of the codes that OpenSSL's own
- * string table lacks.
+ * Pure.  Alerts have the names that RFC 8460 reason codes use for them
+ * (outcomes.md), which cover codes that OpenSSL's own table lacks.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
