@@ -56,11 +56,13 @@ endpoint_wake(struct endpoint *end, unsigned ready)
         end->blocked = false;
 }
 
+/* The first failure is the cause, what follows are its effects. */
 static enum io
-broke(struct endpoint *end, int error)
+broke(struct endpoint *end, bool *direction, int error)
 {
-    end->broken = true;
-    end->error = error;
+    if (!end->unreadable && !end->unwritable)
+        end->error = error;
+    *direction = true;
     return IO_BROKEN;
 }
 
@@ -78,7 +80,7 @@ send_all(struct endpoint *end, struct buf *from)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             end->blocked = true;
         } else if (errno != EINTR) {
-            return broke(end, errno);
+            return broke(end, &end->unwritable, errno);
         }
     }
     if (from->length == 0)
@@ -94,12 +96,18 @@ endpoint_flush(struct endpoint *end)
 
     if (end->bio.out.length == 0)
         return IO_DONE;
-    if (end->broken && end->error != 0)
+    if (end->unwritable)
         return IO_BROKEN;
     result = send_all(end, &end->bio.out);
     if (result != IO_AGAIN)
         pool_return(end->bio.pool, &end->bio.out);
     return result;
+}
+
+bool
+endpoint_has_unsent(const struct endpoint *end)
+{
+    return end->bio.out.length > 0;
 }
 
 /*
@@ -127,7 +135,7 @@ tls_failure(struct endpoint *end, int rc)
         return IO_EOF;
     if (end->bio.error == 0 && end->event != NULL)
         facts_failure(end->event, end->ssl, reason);
-    return broke(end, end->bio.error);
+    return broke(end, &end->unreadable, end->bio.error);
 }
 
 enum io
@@ -164,7 +172,8 @@ endpoint_handshake(struct endpoint *end)
 bool
 endpoint_is_dry(const struct endpoint *end)
 {
-    return end->bio.drained && (end->ssl == NULL || !SSL_has_pending(end->ssl));
+    return end->bio.drained && !end->unreadable
+           && (end->ssl == NULL || !SSL_has_pending(end->ssl));
 }
 
 static enum io
@@ -191,7 +200,7 @@ read_plain(struct endpoint *end, struct buf *into)
         return IO_EOF;
     }
     if (errno != EAGAIN && errno != EWOULDBLOCK)
-        return broke(end, errno);
+        return broke(end, &end->unreadable, errno);
     end->bio.drained = true;
     end->waits |= WAIT_READ;
     return IO_AGAIN;
@@ -225,7 +234,7 @@ read_tls(struct endpoint *end, struct buf *into)
 enum io
 endpoint_read(struct endpoint *end, struct buf *into)
 {
-    if (end->broken)
+    if (end->unreadable)
         return IO_BROKEN;
     return end->ssl != NULL ? read_tls(end, into) : read_plain(end, into);
 }
@@ -267,7 +276,7 @@ endpoint_write(struct endpoint *end, struct buf *from)
     size_t before = from->length;
     enum io result;
 
-    if (end->broken)
+    if (end->unwritable)
         return IO_BROKEN;
     if (end->ssl != NULL)
         return write_tls(end, from);
@@ -275,26 +284,38 @@ endpoint_write(struct endpoint *end, struct buf *from)
     return result == IO_AGAIN && from->length < before ? IO_DONE : result;
 }
 
+/* Queue a close_notify, once, where TLS is in a state to say it. */
+static void
+notify(struct endpoint *end)
+{
+    if (end->ssl == NULL || end->notified || !end->bio.established)
+        return;
+    ERR_clear_error();
+    (void)SSL_shutdown(end->ssl);
+    ERR_clear_error();
+    end->notified = true;
+}
+
 enum io
 endpoint_shut(struct endpoint *end, bool cut)
 {
-    enum io result = endpoint_flush(end);
+    static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    enum io result;
 
     if (end->shut)
         return IO_DONE;
-    if (result == IO_DONE && end->ssl != NULL && !end->notified && !cut
-        && !end->broken && end->bio.established) {
-        ERR_clear_error();
-        (void)SSL_shutdown(end->ssl);
-        ERR_clear_error();
-        end->notified = true;
+    result = endpoint_flush(end);
+    if (result == IO_DONE && !cut) {
+        notify(end);
         result = endpoint_flush(end);
     }
     if (result != IO_DONE)
         return result;
     end->shut = true;
-    if (shutdown(end->fd, SHUT_WR) == -1)
-        return broke(end, errno);
+    if (cut && end->ssl == NULL)
+        (void)setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    else if (shutdown(end->fd, SHUT_WR) == -1)
+        return broke(end, &end->unwritable, errno);
     return IO_DONE;
 }
 
@@ -314,18 +335,10 @@ endpoint_discard(struct endpoint *end)
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             break;
         else if (errno != EINTR)
-            return broke(end, errno);
+            return broke(end, &end->unreadable, errno);
     }
     end->waits |= WAIT_READ;
     return IO_AGAIN;
-}
-
-void
-endpoint_reset_on_close(const struct endpoint *end)
-{
-    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-
-    (void)setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 void

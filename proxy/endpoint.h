@@ -36,10 +36,11 @@ struct endpoint {
     struct tlsbio bio;   /* its `drained` and `out` serve plain ends too */
     struct event *event; /* the client's facts; NULL for a backend */
     bool blocked;        /* the socket takes nothing until it is writable */
-    bool broken;         /* the socket, or TLS on it, is beyond use */
+    bool unreadable;     /* reading failed for good */
+    bool unwritable;     /* writing did; what was received can still be read */
     bool shut;           /* our direction is over */
     bool notified;       /* close_notify was handed to OpenSSL */
-    int error;           /* errno behind `broken`; 0: TLS's own */
+    int error;           /* errno behind these two; 0: TLS itself failed */
     uint64_t sent;       /* bytes that the socket has taken */
 };
 
@@ -68,17 +69,18 @@ enum io endpoint_write(struct endpoint *end, struct buf *from);
 /* Send what was taken.  IO_DONE: all of it is with the kernel. */
 enum io endpoint_flush(struct endpoint *end);
 
+/* True if endpoint_flush() has something to do. */
+bool endpoint_has_unsent(const struct endpoint *end);
+
 /*
- * End our direction: what was taken goes out, then close_notify (unless `cut`:
- * the peer must see a truncation), then FIN.  IO_DONE once that is done.
+ * End our direction: what was taken goes out, then close_notify, then FIN.
+ * With `cut` the peer must see a truncation instead: under TLS it gets no
+ * close_notify, on a plain end RST at the close.  IO_DONE once that is done.
  */
 enum io endpoint_shut(struct endpoint *end, bool cut);
 
 /* Read and drop what the peer sends, without decrypting it. */
 enum io endpoint_discard(struct endpoint *end);
-
-/* With RST instead of FIN, for an end that has no other way to say "cut". */
-void endpoint_reset_on_close(const struct endpoint *end);
 
 /* Close and free everything; the endpoint may be one that was never opened
  * (fd -1). */
