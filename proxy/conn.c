@@ -535,6 +535,9 @@ conn_cut_all(struct conn_owner *owner)
 
         c->event.phase = PHASE_DRAIN;
         ends(c, END_TIMEOUT, 0);
+        /* Between two messages it is an orderly end, else a cut. */
+        if (c->state == CONN_RELAY)
+            (void)endpoint_shut(&c->client, flow_is_stalled(&c->down));
         enter(c, CONN_DONE);
         conn_run(c);
     }

@@ -192,6 +192,9 @@ read_plain(struct endpoint *end, struct buf *into)
 
     if (n > 0) {
         end->bio.drained = (size_t)n < room;
+        if (end->event != NULL && end->event->first == FIRST_NONE)
+            end->event->first =
+                event_classify_first(buf_space(into), (size_t)n);
         buf_commit(into, (size_t)n);
         return IO_DONE;
     }
@@ -288,7 +291,8 @@ endpoint_write(struct endpoint *end, struct buf *from)
 static void
 notify(struct endpoint *end)
 {
-    if (end->ssl == NULL || end->notified || !end->bio.established)
+    if (end->ssl == NULL || end->notified || !end->bio.established
+        || end->unreadable)
         return;
     ERR_clear_error();
     (void)SSL_shutdown(end->ssl);
@@ -356,13 +360,18 @@ endpoint_info(const SSL *ssl, int where, int value)
 {
     struct event *event = SSL_get_app_data(ssl);
     const struct tlsbio *io = BIO_get_data(SSL_get_rbio(ssl));
+    bool warning = value >> 8 == SSL3_AL_WARNING;
     int alert = value & 0xff;
 
     if ((where & SSL_CB_ALERT) == 0 || alert == SSL_AD_CLOSE_NOTIFY)
         return;
-    /* Java says good-bye with user_canceled before its close_notify. */
-    if ((where & SSL_CB_READ) && alert != SSL_AD_USER_CANCELLED)
+    /* RFC 8446, 6: in TLS 1.3 the level means nothing, and only these two
+     * alerts are no errors.  Java says good-bye with user_canceled. */
+    if (alert == SSL_AD_USER_CANCELLED
+        || (warning && SSL_version(ssl) < TLS1_3_VERSION))
+        return;
+    if (where & SSL_CB_READ)
         event->alert_received = (int16_t)alert;
-    if ((where & SSL_CB_WRITE) && !io->mute)
+    else if (!io->mute)
         event->alert_sent = (int16_t)alert;
 }

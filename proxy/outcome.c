@@ -108,6 +108,9 @@ closed_sentence(const struct event *e, char *out, size_t room)
     else if (e->tls && !e->handshake)
         snprintf(out, room, "the client %s the connection during the handshake",
                  how);
+    else if (!e->tls && (e->first == FIRST_TLS || e->first == FIRST_HTTP))
+        snprintf(out, room, "the client speaks %s, but this port is plain MAPI",
+                 e->first == FIRST_TLS ? "TLS" : "HTTP");
     else if (e->end == END_RESET)
         snprintf(out, room, "the connection was reset");
     else if (e->tls && e->bytes_up == 0)
