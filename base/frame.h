@@ -35,7 +35,8 @@ struct frame_reader {
     size_t block_left; /* payload bytes of this block still to come */
     uint8_t header[FRAME_HEADER_SIZE];
     uint8_t header_have; /* header bytes read, FRAME_HEADER_SIZE in a payload */
-    bool started;        /* a byte of this message was taken */
+    bool started;        /* a byte of this message was taken, leading empty
+                            blocks aside */
     bool last;           /* this block ends the message */
 };
 
@@ -50,7 +51,10 @@ void frame_begin(struct frame_reader *reader, size_t limit);
 enum frame_status frame_read(struct frame_reader *reader, const uint8_t *bytes,
                              size_t length, size_t *taken);
 
-/* True between messages: an end of file here cuts nothing off. */
+/*
+ * True between messages: an end of file here cuts nothing off.  Whole empty
+ * blocks before the first byte of payload do not begin a message.
+ */
 bool frame_at_boundary(const struct frame_reader *reader);
 
 /*
