@@ -105,6 +105,7 @@ time_text(char out[40])
     snprintf(out + n, 40 - n, ".%03ldZ", (long)(now.tv_usec / 1000));
 }
 
+/* Steals the reference to fields. */
 static void
 emit_json(enum log_level level, const char *text, json_t *fields)
 {
@@ -122,6 +123,7 @@ emit_json(enum log_level level, const char *text, json_t *fields)
     if (line != NULL)
         emit(line, strlen(line));
     free(line);
+    json_decref(fields);
 }
 
 void
@@ -135,7 +137,6 @@ log_record(enum log_level level, const char *text, json_t *fields)
         json_decref(fields);
     } else if (state.format == LOG_JSON) {
         emit_json(level, text, fields);
-        json_decref(fields);
     } else {
         json_decref(fields);
         n = snprintf(line, sizeof line, "%s: %s%s%s", state.program,
