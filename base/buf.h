@@ -29,7 +29,8 @@ size_t buf_room(const struct buf *buf);
 
 /*
  * The free space at the end, for a reader to fill: buf_room() bytes in one
- * piece.  May move the queued bytes, so pointers from buf_peek() become invalid.
+ * piece.  May move the queued bytes, so pointers from buf_peek() become
+ * invalid.
  */
 uint8_t *buf_space(struct buf *buf);
 

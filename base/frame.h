@@ -6,7 +6,8 @@
  * including the first whose last bit is set.  Empty blocks that are not last
  * are legal anywhere: plain clients begin with four of them (8 NUL bytes).
  *
- * Pure: no sockets, no allocation, any split of the bytes gives the same result.
+ * Pure: no sockets, no allocation, any split of the bytes gives the same
+ * result.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -29,12 +30,13 @@ enum frame_status {
 
 /* Where in a message a stream of bytes stands. */
 struct frame_reader {
-    size_t limit;        /* longest message accepted, payload bytes */
-    size_t length;       /* payload bytes of this message so far */
-    size_t block_left;   /* payload bytes of this block still to come */
+    size_t limit;      /* longest message accepted, payload bytes */
+    size_t length;     /* payload bytes of this message so far */
+    size_t block_left; /* payload bytes of this block still to come */
     uint8_t header[FRAME_HEADER_SIZE];
     uint8_t header_have; /* header bytes read, FRAME_HEADER_SIZE in a payload */
-    bool started;        /* a byte of this message was taken */
+    bool started;        /* a byte of this message was taken, leading empty
+                            blocks aside */
     bool last;           /* this block ends the message */
 };
 
@@ -49,14 +51,17 @@ void frame_begin(struct frame_reader *reader, size_t limit);
 enum frame_status frame_read(struct frame_reader *reader, const uint8_t *bytes,
                              size_t length, size_t *taken);
 
-/* True between messages: an end of file here cuts nothing off. */
+/*
+ * True between messages: an end of file here cuts nothing off.  Whole empty
+ * blocks before the first byte of payload do not begin a message.
+ */
 bool frame_at_boundary(const struct frame_reader *reader);
 
 /*
  * Write payload as one message of as many blocks as it needs to out; returns
  * the bytes written, or 0 if room is too small.
  */
-size_t frame_write(uint8_t *out, size_t room, const void *payload,
-                   size_t length);
+size_t
+frame_write(uint8_t *out, size_t room, const void *payload, size_t length);
 
 #endif

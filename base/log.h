@@ -27,15 +27,14 @@ enum log_format { LOG_TEXT, LOG_JSON };
  * Set the program's name (kept, not copied), the format, and the last level
  * that is written.  Before the call: "mapitest", text, LOG_INFO.
  */
-void log_setup(const char *program, enum log_format format,
-               enum log_level most);
+void
+log_setup(const char *program, enum log_format format, enum log_level most);
 
 /* True if messages of this level are written at all. */
 bool log_wants(enum log_level level);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_warning(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

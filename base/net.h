@@ -32,8 +32,8 @@ struct net_address {
  * Split "HOST:PORT", "[v6]:PORT" or ":PORT" (an empty host).  Returns NULL, or
  * a sentence fragment that says what is wrong with text.
  */
-const char *net_split(const char *text, char host[NET_HOST_MAX],
-                      uint16_t *port);
+const char *
+net_split(const char *text, char host[NET_HOST_MAX], uint16_t *port);
 
 /* Parse a decimal port number, 0 to 65535, and nothing else. */
 bool net_parse_port(const char *text, uint16_t *port);
@@ -76,7 +76,8 @@ int net_listen(struct net_address *address, bool shared);
  */
 int net_allow_sharing(int fd);
 
-/* Accept one connection; TCP_NODELAY is set. */
+/* Accept one connection.  It has the options of its listener: TCP_NODELAY and
+ * keepalive, which Linux passes on without a system call for each. */
 int net_accept(int fd, struct net_address *peer);
 
 /* Begin to connect; completion is writability, its result net_error(). */

@@ -37,7 +37,9 @@ struct proxy2_address {
 
 /* All slices are optional: absent is {NULL, 0}. */
 struct proxy2 {
-    bool local; /* the LOCAL command: a health check by the proxy itself */
+    /* The LOCAL command, a health check by the proxy itself.  Its block is
+     * discarded unread, as the specification wants: all else stays absent. */
+    bool local;
     struct proxy2_address source;
     struct proxy2_address destination;
     struct slice alpn;         /* PP2_TYPE_ALPN 0x01 */
@@ -45,7 +47,8 @@ struct proxy2 {
     struct slice unique_id;    /* PP2_TYPE_UNIQUE_ID 0x05 */
     bool tls;                  /* PP2_TYPE_SSL 0x20 with PP2_CLIENT_SSL set */
     bool client_certificate;   /* ... PP2_CLIENT_CERT_CONN and _SESS */
-    uint32_t verify;           /* ... 0: a verified client certificate */
+    uint32_t verify;           /* ... 0: a verified client certificate; sent
+                                  as 1 where there is no certificate */
     struct slice tls_version;  /* PP2_SUBTYPE_SSL_VERSION 0x21 */
     struct slice tls_cn;       /* PP2_SUBTYPE_SSL_CN 0x22 */
     struct slice tls_cipher;   /* PP2_SUBTYPE_SSL_CIPHER 0x23 */
@@ -53,15 +56,21 @@ struct proxy2 {
     struct slice last_message; /* 0xE1, ours: what the simulator says last */
 };
 
-/* Write the header to out; returns its size, or 0 if room is too small. */
+/*
+ * Write the header to out; returns its size, or 0 if room is too small or a
+ * value too long for its field.  Without two addresses of one family it says
+ * AF_UNSPEC.
+ */
 size_t proxy2_encode(const struct proxy2 *header, uint8_t *out, size_t room);
 
 /*
  * Decode the header at the start of bytes.  On PROXY2_OK *size is its size, and
  * what the client sent begins behind it; on PROXY2_INVALID *reason says why.
+ * A wrong byte is found as early as it can be.  A CRC32C, where there is one,
+ * has to be right; TLVs of unknown types are skipped.
  */
-enum proxy2_status proxy2_decode(const uint8_t *bytes, size_t length,
-                                 struct proxy2 *header, size_t *size,
-                                 const char **reason);
+enum proxy2_status
+proxy2_decode(const uint8_t *bytes, size_t length, struct proxy2 *header,
+              size_t *size, const char **reason);
 
 #endif

@@ -32,9 +32,9 @@ struct cert_set {
 
 /*
  * Make keys and certificates for all rows.  hostnames are DNS names or numeric
- * IP addresses, at least one; the first is the common name if it fits into the
- * 64 characters of RFC 5280's ub-common-name.  Returns a set that the caller
- * frees, or NULL with the reason logged.
+ * IP addresses, at least one, none with a hostname_flaw(); the first is the
+ * common name if it fits into the 64 characters of RFC 5280's ub-common-name.
+ * Returns a set that the caller frees, or NULL with the reason logged.
  */
 struct cert_set *cert_set_new(const char *const *hostnames, size_t count);
 
@@ -50,7 +50,7 @@ const struct cert *cert_set_find(const struct cert_set *set, const char *name);
 
 /*
  * SHA-256 over the certificate's DER form as 64 lower-case hex digits and NUL:
- * the certhash of a monetdbs:// URL.
+ * the certhash of a monetdbs:// URL.  Empty, and logged, if OpenSSL fails.
  */
 void cert_hash(const X509 *x509, char hex[65]);
 

@@ -20,13 +20,13 @@ enum cert_use {
 };
 
 struct cert_spec {
-    const char *name;    /* "server1": files, certificate of a port, O= */
-    const char *issuer;  /* the name of another row; NULL: self-signed */
-    const char *key_of;  /* the row whose key it has; NULL: a key of its own */
+    const char *name;   /* "server1": files, certificate of a port, O= */
+    const char *issuer; /* the name of another row; NULL: self-signed */
+    const char *key_of; /* the row whose key it has; NULL: a key of its own */
     enum cert_use use;
     long starts_seconds; /* notBefore and notAfter, relative to now */
     long ends_seconds;
-    bool keycrt;         /* serve NAME.keycrt too: key, then chain */
+    bool keycrt; /* serve NAME.keycrt too: key, then chain */
 };
 
 /* All rows; cert_spec_count of them. */

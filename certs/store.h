@@ -32,20 +32,24 @@ struct store {
 struct store *store_new(const struct cert_set *set);
 
 /* The file of exactly that name, owned by the store; NULL if there is none. */
-const struct store_file *store_find(const struct store *store,
-                                    const char *name);
+const struct store_file *
+store_find(const struct store *store, const char *name);
 
 /*
  * Write every file into directory dir, which must exist, each by rename, so
- * that a reader never sees half a file.  Key files get mode 0600, others 0644.
- * Returns 0, or -1 with the reason logged; files already written stay.
+ * that a reader never sees half a file.  Files with a private key get mode
+ * 0600, others 0644, whatever the umask. Returns 0, or -1 with the reason
+ * logged; files already written stay.
  */
 int store_write(const struct store *store, const char *dir);
 
 /* The store as bytes: a blob of *length that the caller frees, or NULL. */
 uint8_t *store_pack(const struct store *store, size_t *length);
 
-/* The store of a blob, which is checked; NULL if it is none. */
+/*
+ * The store of a blob; NULL if it is none.  The blob is not trusted: any bytes
+ * may be given, and every name is one that is safe in a directory.
+ */
 struct store *store_unpack(const uint8_t *blob, size_t length);
 
 /* NULL does nothing. */

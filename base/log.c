@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One write of at most this many bytes to a pipe is atomic, and does not block
+ * once poll() says that the pipe is writable (pipe(7)). */
+#define LINE_MAX_BYTES PIPE_BUF
+
+static const char *const level_names[] = {
+    [LOG_ERROR] = "error",
+    [LOG_WARNING] = "warning",
+    [LOG_INFO] = "info",
+    [LOG_DEBUG] = "debug",
+};
+
+static struct {
+    const char *program;
+    enum log_format format;
+    enum log_level most;
+    unsigned long lost; /* lines dropped since the last that got through */
+} state = {.program = "mapitest", .most = LOG_INFO};
+
+void
+log_setup(const char *program, enum log_format format, enum log_level most)
+{
+    state.program = program;
+    state.format = format;
+    state.most = most;
+}
+
+bool
+log_wants(enum log_level level)
+{
+    return level <= state.most;
+}
+
+/* False if the line would have to be waited for. */
+static bool
+write_line(const char *line, size_t length)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
+        return false;
+    return write(STDERR_FILENO, line, length) == (ssize_t)length;
+}
+
+/* Control characters can rewrite a terminal or fake a line: none gets out. */
+static void
+neutralise(char *line, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+}
+
+static void
+emit(const char *text, size_t length)
+{
+    char line[LINE_MAX_BYTES];
+    char notice[128];
+    int n;
+
+    if (length > sizeof line - 1)
+        length = sizeof line - 1;
+    memcpy(line, text, length);
+    neutralise(line, length);
+    line[length] = '\n';
+
+    if (state.lost > 0) {
+        n = snprintf(notice, sizeof notice,
+                     state.format == LOG_JSON
+                         ? "{\"level\": \"warning\", \"message\": "
+                           "\"%lu log lines lost: nobody read them\"}\n"
+                         : "warning: %lu log lines lost: nobody read them\n",
+                     state.lost);
+        if (write_line(notice, (size_t)n))
+            state.lost = 0;
+    }
+    if (!write_line(line, length + 1))
+        state.lost++;
+}
+
+static void
+time_text(char out[40])
+{
+    struct timeval now;
+    struct tm utc;
+    size_t n;
+
+    gettimeofday(&now, NULL);
+    gmtime_r(&now.tv_sec, &utc);
+    n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(out + n, 40 - n, ".%03ldZ", (long)(now.tv_usec / 1000));
+}
+
+/* Steals the reference to fields. */
+static void
+emit_json(enum log_level level, const char *text, json_t *fields)
+{
+    char now[40];
+    char *line;
+
+    time_text(now);
+    if (fields == NULL)
+        fields = json_object();
+    json_object_set_new(fields, "time", json_string(now));
+    json_object_set_new(fields, "level", json_string(level_names[level]));
+    json_object_set_new(fields, "program", json_string(state.program));
+    json_object_set_new(fields, "message", json_string(text));
+    line = json_dumps(fields, JSON_COMPACT | JSON_ENSURE_ASCII);
+    if (line != NULL)
+        emit(line, strlen(line));
+    free(line);
+    json_decref(fields);
+}
+
+void
+log_record(enum log_level level, const char *text, json_t *fields)
+{
+    char line[LINE_MAX_BYTES];
+    int saved = errno;
+    int n;
+
+    if (!log_wants(level)) {
+        json_decref(fields);
+    } else if (state.format == LOG_JSON) {
+        emit_json(level, text, fields);
+    } else {
+        json_decref(fields);
+        n = snprintf(line, sizeof line, "%s: %s%s%s", state.program,
+                     level <= LOG_WARNING ? level_names[level] : "",
+                     level <= LOG_WARNING ? ": " : "", text);
+        if (n >= (int)sizeof line)
+            n = sizeof line - 1;
+        emit(line, (size_t)n);
+    }
+    errno = saved;
+}
+
+static void
+log_va(enum log_level level, const char *format, va_list args)
+{
+    char text[LINE_MAX_BYTES];
+    int saved = errno;
+
+    if (!log_wants(level))
+        return;
+    vsnprintf(text, sizeof text, format, args);
+    log_record(level, text, NULL);
+    errno = saved;
+}
+
+#define LOG_AT(level)                                                          \
+    do {                                                                       \
+        va_list args;                                                          \
+        va_start(args, format);                                                \
+        log_va(level, format, args);                                           \
+        va_end(args);                                                          \
+    } while (0)
+
+void
+log_error(const char *format, ...)
+{
+    LOG_AT(LOG_ERROR);
+}
+
+void
+log_warning(const char *format, ...)
+{
+    LOG_AT(LOG_WARNING);
+}
+
+void
+log_info(const char *format, ...)
+{
+    LOG_AT(LOG_INFO);
+}
+
+void
+log_debug(const char *format, ...)
+{
+    LOG_AT(LOG_DEBUG);
+}
+
+void
+log_errno(const char *format, ...)
+{
+    char text[1024];
+    int error = errno;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    log_error("%s: %s", text, strerror(error));
+    errno = error;
+}
+
+void
+log_tls(const char *format, ...)
+{
+    char text[1024];
+    char reasons[1024] = "";
+    size_t used = 0;
+    unsigned long e;
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    while ((e = ERR_get_error()) != 0) {
+        const char *reason = ERR_reason_error_string(e);
+        int n = snprintf(reasons + used, sizeof reasons - used, ": %s",
+                         reason != NULL ? reason : "unknown OpenSSL error");
+
+        if (n > 0 && used + (size_t)n < sizeof reasons)
+            used += (size_t)n;
+    }
+    log_error("%s%s", text, reasons);
+}
+
+char *
+log_escape(char *out, size_t room, const void *bytes, size_t length)
+{
+    const uint8_t *in = bytes;
+    size_t used = 0;
+
+    if (room == 0)
+        return out;
+    for (size_t i = 0; i < length; i++) {
+        char piece[5];
+        int n;
+
+        if (in[i] == '\\' || in[i] == '"')
+            n = snprintf(piece, sizeof piece, "\\%c", in[i]);
+        else if (in[i] >= 0x20 && in[i] < 0x7f)
+            n = snprintf(piece, sizeof piece, "%c", in[i]);
+        else
+            n = snprintf(piece, sizeof piece, "\\x%02x", in[i]);
+        /* Room for the mark of a cut must remain unless this is the end. */
+        if (used + (size_t)n + (i + 1 < length ? 4 : 1) > room) {
+            if (room >= 4)
+                memcpy(out + (used > room - 4 ? room - 4 : used), "...", 4);
+            else
+                out[0] = '\0';
+            return out;
+        }
+        memcpy(out + used, piece, (size_t)n);
+        used += (size_t)n;
+    }
+    out[used] = '\0';
+    return out;
+}

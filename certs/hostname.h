@@ -1,0 +1,16 @@
+/*
+ * hostname.h - which host names a certificate can carry
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef CERTS_HOSTNAME_H
+#define CERTS_HOSTNAME_H
+
+/*
+ * Says what is wrong with a host name or numeric address, as the end of a
+ * sentence ("is empty"), or NULL.  Strange characters are no flaw as long as
+ * they print: a certificate for a bad name is what some tests need.
+ */
+const char *hostname_flaw(const char *hostname);
+
+#endif

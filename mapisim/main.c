@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <ev.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "mapisim/options.h"
+#include "mapisim/server.h"
+
+#define EXIT_USAGE 2
+
+/* A descriptor per client: the soft limit is made for select(), not for us. */
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+        log_errno("cannot raise the limit of open files");
+}
+
+static int
+start(struct server *server, const struct options *options)
+{
+    for (size_t i = 0; i < options->listen_fd_count; i++)
+        if (server_adopt(server, options->listen_fds[i]) == -1)
+            return -1;
+    for (size_t i = 0; i < options->listen_count; i++)
+        if (server_listen(server, options->listen[i]) == -1)
+            return -1;
+    if (options->until_eof != -1)
+        return server_follow(server, options->until_eof);
+    server_follow_signals(server);
+    return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options;
+    struct server server;
+    struct ev_loop *loop;
+    int status = EXIT_FAILURE;
+
+    switch (options_parse(&options, argc, argv)) {
+    case OPTIONS_DONE:
+        return EXIT_SUCCESS;
+    case OPTIONS_USAGE:
+        return EXIT_USAGE;
+    case OPTIONS_RUN:
+        break;
+    }
+    log_setup("mapisim", options.log_format,
+              options.verbose > 0 ? LOG_DEBUG : LOG_INFO);
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    loop = ev_loop_new(EVFLAG_AUTO);
+    if (loop == NULL) {
+        log_error("cannot make an event loop");
+        return EXIT_FAILURE;
+    }
+    server_init(&server, loop, &options.session);
+    if (start(&server, &options) == 0) {
+        server_run(&server);
+        status = EXIT_SUCCESS;
+    }
+    server_close(&server);
+    ev_loop_destroy(loop);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "mapisim/message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/frame.h"
+
+/* Clients count the fields: the trailing colon is needed, a newline is not. */
+#define CHALLENGE                                                              \
+    "%s:merovingian:9:RIPEMD160,SHA512,SHA384,SHA256,SHA224,SHA1:LIT:SHA512:"
+
+/* pymonetdb looks for the name in parentheses, Java for how it begins, and the
+ * phrase at the end is the documented one. */
+#define APOLOGY                                                                \
+    "!Sorry, this is not a real MonetDB instance (%s): "                       \
+    "Sorry, this is not a real MonetDB server"
+
+size_t
+message_challenge(uint8_t *out, size_t room, const char *salt)
+{
+    char text[MESSAGE_CHALLENGE_MAX];
+
+    snprintf(text, sizeof text, CHALLENGE, salt);
+    return frame_write(out, room, text, strlen(text));
+}
+
+size_t
+message_apology(uint8_t *out, size_t room, const char *name)
+{
+    char text[sizeof APOLOGY + MESSAGE_NAME_MAX];
+
+    snprintf(text, sizeof text, APOLOGY, name);
+    return frame_write(out, room, text, strlen(text));
+}

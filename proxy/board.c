@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/board.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+const char *const process_names[] = {
+    [PROCESS_NONE] = "none",       [PROCESS_MASTER] = "master",
+    [PROCESS_CONTROL] = "control", [PROCESS_SIMULATOR] = "simulator",
+    [PROCESS_WORKER] = "worker",
+};
+
+static double
+wall_clock(void)
+{
+    struct timeval now;
+
+    gettimeofday(&now, NULL);
+    return (double)now.tv_sec + (double)now.tv_usec / 1e6;
+}
+
+struct board *
+board_new(void)
+{
+    struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (board == MAP_FAILED)
+        return NULL;
+    board->started = wall_clock();
+    count(&board->next_id, 1);
+    board_take(board, PROCESS_MASTER, 0)->pid = getpid();
+    return board;
+}
+
+struct process_slot *
+board_take(struct board *board, enum process_kind kind, int index)
+{
+    for (size_t i = 0; i < BOARD_SLOTS; i++) {
+        struct process_slot *slot = &board->slots[i];
+
+        if (slot->kind != PROCESS_NONE)
+            continue;
+        slot->kind = kind;
+        slot->index = index;
+        slot->started = wall_clock();
+        return slot;
+    }
+    return NULL;
+}
+
+/* The counters of a port as an array, so that no sum forgets one. */
+enum { COUNTERS = sizeof(struct port_counters) / sizeof(counter) };
+
+static void
+add(struct port_counters *to, const struct port_counters *from)
+{
+    counter *sum = &to->active;
+    const counter *part = &from->active;
+
+    for (size_t i = 0; i < COUNTERS; i++)
+        count(&sum[i], counted(&part[i]));
+}
+
+void
+board_release(struct board *board, struct process_slot *slot)
+{
+    struct process_slot *master = &board->slots[0];
+
+    for (size_t i = 0; i < PORTS_MAX; i++) {
+        slot->ports[i].active = 0;
+        if (counted(&slot->ports[i].accepted) > 0)
+            add(&master->ports[i], &slot->ports[i]);
+    }
+    count(&master->lost_events, counted(&slot->lost_events));
+    memset(slot, 0, sizeof *slot);
+}
+
+void
+board_sum(const struct board *board, size_t port, struct port_counters *sum)
+{
+    memset(sum, 0, sizeof *sum);
+    for (size_t i = 0; i < BOARD_SLOTS; i++)
+        if (board->slots[i].kind != PROCESS_NONE)
+            add(sum, &board->slots[i].ports[port]);
+}

@@ -1,0 +1,93 @@
+/*
+ * board.h - what all processes know of each other: a page of shared memory
+ *
+ * The master writes who lives; each worker counts in its own slot, which nobody
+ * else writes; control reads all of it for /api/status.  Counting costs a store
+ * to memory that no other CPU writes, and survives the process that counted.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_BOARD_H
+#define PROXY_BOARD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "proxy/event.h"
+#include "proxy/ports.h"
+
+enum process_kind {
+    PROCESS_NONE, /* the slot is free */
+    PROCESS_MASTER,
+    PROCESS_CONTROL,
+    PROCESS_SIMULATOR,
+    PROCESS_WORKER,
+};
+
+#define BOARD_ENDS  (END_BACKEND + 1)
+#define BOARD_SLOTS 512
+
+typedef _Atomic uint64_t counter;
+
+struct port_counters {
+    counter active; /* open now */
+    counter accepted;
+    counter probes;
+    counter handshakes;        /* completed */
+    counter alerts;            /* received: the client refused us */
+    counter ended[BOARD_ENDS]; /* by enum event_end, probes left out */
+    counter bytes_up, bytes_down;
+};
+
+struct process_slot {
+    enum process_kind kind;
+    int index; /* workers: 0, 1, ... */
+    pid_t pid;
+    unsigned restarts; /* how often this one was replaced after a crash */
+    double started;    /* seconds since 1970 */
+    counter lost_events;
+    struct port_counters ports[PORTS_MAX];
+};
+
+struct board {
+    double started;
+    counter next_id;  /* the next connection's id */
+    counter renewals; /* how often the leaves were issued again */
+    struct process_slot slots[BOARD_SLOTS]; /* [0] is the master's */
+};
+
+extern const char *const process_names[];
+
+/* A board shared with all processes forked later; NULL with errno set. */
+struct board *board_new(void);
+
+/* A free slot, now taken for kind, with all counters 0; NULL if there is none.
+ */
+struct process_slot *
+board_take(struct board *board, enum process_kind kind, int index);
+
+/* Free the slot of a process that is gone.  What it counted is added to the
+ * master's slot, what it had open is not open any more. */
+void board_release(struct board *board, struct process_slot *slot);
+
+/* All slots' counters of one port added up. */
+void
+board_sum(const struct board *board, size_t port, struct port_counters *sum);
+
+/* Count n in one's own slot. */
+static inline void
+count(counter *c, uint64_t n)
+{
+    uint64_t was = atomic_load_explicit(c, memory_order_relaxed);
+
+    atomic_store_explicit(c, was + n, memory_order_relaxed);
+}
+
+static inline uint64_t
+counted(const counter *c)
+{
+    return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+#endif

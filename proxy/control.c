@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/control.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "proxy/channel.h"
+#include "proxy/event_log.h"
+#include "proxy/http.h"
+#include "proxy/routes.h"
+
+/* Events read in one turn: HTTP must not starve behind them. */
+#define EVENT_TURN 64
+
+struct control {
+    const struct control_task *task;
+    struct ev_loop *loop;
+    struct routes_context routes;
+    struct store *store;
+    struct http *http;
+    ev_io channel;
+    ev_io *events;
+};
+
+/* Read one event; false if there is none. */
+static bool
+read_event(const struct control *control, int fd)
+{
+    const struct layout *layout = control->task->layout;
+    struct event event;
+    ssize_t n = recv(fd, &event, sizeof event, MSG_DONTWAIT);
+
+    if (n == -1)
+        return errno == EINTR;
+    if (n == 0)
+        return false;
+    if (n == sizeof event && event.port < layout->count)
+        event_log(&event, layout->ports[event.port].policy->name);
+    return true;
+}
+
+static void
+on_event(struct ev_loop *loop, ev_io *io, int ready)
+{
+    (void)loop;
+    (void)ready;
+    for (int i = 0; i < EVENT_TURN; i++)
+        if (!read_event(io->data, io->fd))
+            return;
+}
+
+/* The certificates were renewed: serve the new files from now on. */
+static void
+take_store(struct control *control, int fd)
+{
+    struct store *store = NULL;
+    struct stat stat;
+    void *blob;
+
+    if (fd == -1 || fstat(fd, &stat) == -1)
+        return;
+    blob = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (blob != MAP_FAILED) {
+        store = store_unpack(blob, (size_t)stat.st_size);
+        munmap(blob, (size_t)stat.st_size);
+    }
+    if (store == NULL) {
+        log_error("the renewed certificates did not arrive whole");
+        return;
+    }
+    store_free(control->store);
+    control->store = store;
+    control->routes.store = store;
+}
+
+static void
+on_message(struct ev_loop *loop, ev_io *io, int ready)
+{
+    struct control *control = io->data;
+    int fd;
+
+    (void)ready;
+    switch (channel_receive(io->fd, &fd)) {
+    case MESSAGE_STORE:
+        take_store(control, fd);
+        break;
+    case MESSAGE_STOP:
+    case MESSAGE_DRAIN:
+    case MESSAGE_GONE:
+        ev_break(loop, EVBREAK_ALL);
+        break;
+    case MESSAGE_NONE:
+    case MESSAGE_READY:
+        break;
+    }
+    net_close(&fd);
+}
+
+static void
+watch(struct control *control)
+{
+    const struct control_task *task = control->task;
+
+    ev_io_init(&control->channel, on_message, task->channel, EV_READ);
+    control->channel.data = control;
+    ev_io_start(control->loop, &control->channel);
+    for (size_t i = 0; i < task->event_count; i++) {
+        ev_io_init(&control->events[i], on_event, task->events[i], EV_READ);
+        control->events[i].data = control;
+        ev_io_start(control->loop, &control->events[i]);
+    }
+}
+
+int
+control_run(const struct control_task *task)
+{
+    struct control control = {
+        .task = task,
+        .loop = ev_default_loop(0),
+        .store = task->store,
+        .routes = {.settings = task->settings,
+                   .layout = task->layout,
+                   .board = task->board,
+                   .store = task->store},
+    };
+    int status = EXIT_FAILURE;
+
+    control.events = calloc(task->event_count, sizeof *control.events);
+    if (control.events == NULL)
+        goto done;
+    control.http = http_new(control.loop, task->http, task->http_count,
+                            routes_answer, &control.routes);
+    if (control.http == NULL)
+        goto done;
+    watch(&control);
+    if (channel_send(task->channel, MESSAGE_READY, -1) == -1)
+        goto done;
+    ev_run(control.loop, 0);
+    /* The workers are gone; their last words are not to be lost. */
+    for (size_t i = 0; i < task->event_count; i++)
+        while (read_event(&control, task->events[i]))
+            continue;
+    status = EXIT_SUCCESS;
+
+done:
+    http_free(control.http);
+    free(control.events);
+    store_free(control.store);
+    return status;
+}

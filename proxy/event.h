@@ -1,0 +1,108 @@
+/*
+ * event.h - what was observed of one connection: the facts
+ *
+ * Fixed size, plain values, no pointers: a worker fills it as the connection
+ * goes and sends it, as it is, to control.  Nothing here judges; see outcome.h.
+ * Texts that peers sent are kept as bytes with a length and escaped where they
+ * are shown.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_EVENT_H
+#define PROXY_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/net.h"
+
+/* What the client's first bytes are, on any port. */
+enum first_bytes {
+    FIRST_NONE, /* nothing came, or too little to tell */
+    FIRST_TLS,
+    FIRST_MAPI,
+    FIRST_HTTP,
+    FIRST_OTHER,
+};
+
+/* How it ended.  The order is that of the names in event_end_names. */
+enum event_end {
+    END_CLOSE_NOTIFY, /* the client ended its side in TLS's orderly way */
+    END_EOF,          /* FIN; on a TLS port that is a truncation */
+    END_RESET,        /* RST, or the socket failed */
+    END_TIMEOUT,      /* one of our timers */
+    END_REFUSED,      /* by us: an alert, no TLS, a port's rule */
+    END_BACKEND,      /* the backend failed */
+};
+
+/* Where it was when it ended. */
+enum event_phase {
+    PHASE_HANDSHAKE,
+    PHASE_CONNECT,    /* to the backend */
+    PHASE_FIRST_BYTE, /* ready, but the client has not sent a byte */
+    PHASE_RELAY,
+    PHASE_STALL,       /* bytes for a client that takes none */
+    PHASE_HALF_CLOSED, /* the backend has ended its side */
+    PHASE_DRAIN,       /* we are stopping */
+};
+
+enum { EVENT_NO_ALERT = -1 };
+
+/* A text from a peer, cut to what fits. */
+struct event_bytes {
+    uint8_t length;
+    uint8_t bytes[255];
+};
+
+struct event {
+    uint64_t id;
+    double accepted; /* seconds since 1970 */
+    uint8_t port;    /* index into the layout */
+    struct net_address client;
+
+    enum first_bytes first;
+    bool tls;       /* a TLS port */
+    bool handshake; /* completed */
+    bool resumed;
+    uint16_t tls_version; /* as on the wire; 0: not negotiated */
+    char cipher[40];
+    char group[24];
+    struct event_bytes sni;
+    struct event_bytes alpn_offered;    /* RFC 7301's list, as on the wire */
+    struct event_bytes alpn_selected;   /* length 0: none */
+    struct event_bytes client_subject;  /* one line, RFC 2253 */
+    uint8_t client_sha256[32];          /* of the client certificate */
+    bool client_certificate;            /* the two above are set */
+    int16_t alert_received, alert_sent; /* EVENT_NO_ALERT: none */
+
+    uint64_t bytes_up;   /* application bytes from the client */
+    uint64_t bytes_down; /* application bytes to the client */
+    enum event_end end;
+    enum event_phase phase;
+    int error;        /* errno behind END_RESET and END_BACKEND, or 0 */
+    char reason[160]; /* for END_REFUSED and END_BACKEND: in words */
+    char backend[NET_TEXT_MAX]; /* the address tried last; "": none */
+    float handshake_seconds, backend_seconds, total_seconds; /* -1: not done */
+};
+
+extern const char *const event_end_names[];
+extern const char *const event_first_names[];
+
+/* Copy at most 255 bytes. */
+void event_bytes_set(struct event_bytes *to, const void *bytes, size_t length);
+
+/*
+ * What a client's first bytes, at most the first 8 or so, say that it speaks.
+ * Only TLS is certain after 2 bytes: a record of type handshake, version 3.x.
+ */
+enum first_bytes event_classify_first(const uint8_t *bytes, size_t length);
+
+/* A connection that left without a byte: somebody looked whether the port is
+ * open.  No session, and no failure. */
+bool event_is_probe(const struct event *event);
+
+/* "TLSv1.3", or NULL if nothing was negotiated. */
+const char *event_tls_version(const struct event *event);
+
+#endif

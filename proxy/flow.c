@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/flow.h"
+
+/* Bytes of one turn.  A bulk transfer then waits for its sink's writability,
+ * which is already true: others get their turn and no event is lost. */
+#define TURN_QUOTA (4 * POOL_CHUNK)
+
+void
+flow_init(struct flow *flow, struct endpoint *source, struct endpoint *sink,
+          struct pool *pool)
+{
+    *flow = (struct flow){.source = source, .sink = sink, .pool = pool};
+}
+
+bool
+flow_prepend(struct flow *flow, const void *bytes, size_t length)
+{
+    return pool_lend(flow->pool, &flow->buf, POOL_CHUNK)
+           && buf_append(&flow->buf, bytes, length);
+}
+
+static void
+source_done(struct flow *flow, enum io how)
+{
+    flow->state = FLOW_FLUSH;
+    flow->source_end = how;
+}
+
+/* True if bytes came in, or the end did. */
+static bool
+fill(struct flow *flow)
+{
+    size_t before = flow->buf.length;
+    enum io result;
+
+    if (flow->state != FLOW_OPEN)
+        return false;
+    if (endpoint_is_dry(flow->source)) {
+        flow->source->waits |= WAIT_READ;
+        return false;
+    }
+    if (!pool_lend(flow->pool, &flow->buf, POOL_CHUNK)) {
+        source_done(flow, IO_BROKEN);
+        return true;
+    }
+    if (buf_room(&flow->buf) == 0)
+        return false;
+    result = endpoint_read(flow->source, &flow->buf);
+    flow->taken += flow->buf.length - before;
+    if (result == IO_EOF || result == IO_BROKEN)
+        source_done(flow, result);
+    return result != IO_AGAIN;
+}
+
+/* True if bytes went out. */
+static bool
+empty(struct flow *flow)
+{
+    enum io result;
+
+    if (!flow_is_stalled(flow))
+        return false;
+    result = flow->buf.length > 0 ? endpoint_write(flow->sink, &flow->buf)
+                                  : endpoint_flush(flow->sink);
+    if (result == IO_BROKEN)
+        flow->state = FLOW_BROKEN;
+    return result == IO_DONE;
+}
+
+static void
+shut_sink(struct flow *flow)
+{
+    enum io result = endpoint_shut(flow->sink, flow->source_end == IO_BROKEN);
+
+    if (result == IO_DONE)
+        flow->state = FLOW_SHUT;
+    else if (result == IO_BROKEN)
+        flow->state = FLOW_BROKEN;
+}
+
+enum flow_state
+flow_run(struct flow *flow)
+{
+    uint64_t quota = flow->taken + TURN_QUOTA;
+    bool moved = true;
+
+    while (moved && flow->state < FLOW_SHUT) {
+        moved = fill(flow);
+        moved = empty(flow) || moved;
+        if (flow->state == FLOW_FLUSH && flow->buf.length == 0)
+            shut_sink(flow);
+        if (flow->taken >= quota) {
+            flow->sink->waits |= WAIT_WRITE;
+            break;
+        }
+    }
+    if (flow->state >= FLOW_SHUT || flow->buf.length == 0)
+        pool_return(flow->pool, &flow->buf);
+    return flow->state;
+}
+
+bool
+flow_is_stalled(const struct flow *flow)
+{
+    return flow->buf.length > 0 || endpoint_has_unsent(flow->sink);
+}
+
+void
+flow_drop(struct flow *flow)
+{
+    pool_return(flow->pool, &flow->buf);
+}

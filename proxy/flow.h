@@ -1,0 +1,64 @@
+/*
+ * flow.h - one direction of a relayed connection
+ *
+ * Moves bytes from a source to a sink through one buffer of fixed size, which
+ * is borrowed from the worker's pool while it holds bytes.  A full buffer stops
+ * the reading, and that is all the backpressure there is.
+ *
+ * A flow is embedded in its connection and owns nothing but the loan: both ends
+ * outlive it.  It never closes, frees or calls back.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_FLOW_H
+#define PROXY_FLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "proxy/endpoint.h"
+#include "proxy/pool.h"
+
+enum flow_state {
+    FLOW_OPEN,   /* the source may still produce bytes */
+    FLOW_FLUSH,  /* the source is done, taken bytes remain */
+    FLOW_SHUT,   /* the sink is half-closed: this direction is over */
+    FLOW_BROKEN, /* the sink failed; it knows why */
+};
+
+struct flow {
+    enum flow_state state;
+    struct endpoint *source;
+    struct endpoint *sink;
+    struct pool *pool;
+    struct buf buf;
+    uint64_t taken;     /* bytes that the source has produced */
+    enum io source_end; /* why it is done: IO_EOF or IO_BROKEN */
+};
+
+/* Bind flow to its two ends. */
+void flow_init(struct flow *flow, struct endpoint *source,
+               struct endpoint *sink, struct pool *pool);
+
+/*
+ * Put bytes into the empty buffer, to go before the source's own, and not
+ * counted as taken.  False if there is no memory.
+ */
+bool flow_prepend(struct flow *flow, const void *bytes, size_t length);
+
+/*
+ * Move bytes until neither end can go on, or until it is others' turn.
+ * Half-closes the sink once the source is done and the buffer is empty; if the
+ * source broke, so that the sink's peer sees a truncation.  Returns the state
+ * reached; what to wait for is left in the ends' waits.
+ */
+enum flow_state flow_run(struct flow *flow);
+
+/* True if bytes wait for the sink, here or in it. */
+bool flow_is_stalled(const struct flow *flow);
+
+/* Give up: drop what is buffered and give the loan back. */
+void flow_drop(struct flow *flow);
+
+#endif

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "proxy/urlpath.h"
+
+#define CONNECTIONS_MAX     256
+#define REQUEST_MEMORY      (16 * 1024) /* request line and headers */
+#define SILENCE_SECONDS     15
+#define AGE_SECONDS         60
+#define ACCEPT_REST_SECONDS 0.1
+#define PATH_ROOM           512
+
+struct acceptor {
+    ev_io io;
+    struct http *http;
+};
+
+struct http {
+    struct ev_loop *loop;
+    struct MHD_Daemon *daemon;
+    http_handler *handler;
+    void *context;
+    struct acceptor *acceptors;
+    size_t count;
+    size_t open;
+    ev_io epoll;
+    ev_prepare prepare;
+    ev_timer timer; /* libmicrohttpd's next timeout */
+    ev_timer rest;  /* after EMFILE and its like */
+};
+
+/* A connection's age, ended by a timer that the drip cannot reset. */
+struct age {
+    ev_timer timer;
+    int fd;
+};
+
+static void
+on_old(struct ev_loop *loop, ev_timer *timer, int ready)
+{
+    struct age *age = timer->data;
+
+    (void)loop;
+    (void)ready;
+    /* libmicrohttpd owns the socket: it sees the end of file and closes. */
+    (void)shutdown(age->fd, SHUT_RDWR);
+}
+
+static void
+accepting(struct http *http, bool on)
+{
+    for (size_t i = 0; i < http->count; i++)
+        if (on)
+            ev_io_start(http->loop, &http->acceptors[i].io);
+        else
+            ev_io_stop(http->loop, &http->acceptors[i].io);
+}
+
+static void
+on_connection(void *cls, struct MHD_Connection *connection, void **slot,
+              enum MHD_ConnectionNotificationCode code)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct http *http = cls;
+    struct age *age = *slot;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        http->open++;
+        age = calloc(1, sizeof *age);
+        *slot = age;
+        if (age == NULL)
+            return; /* still bounded, by its silence alone */
+        age->fd = info->connect_fd;
+        ev_timer_init(&age->timer, on_old, AGE_SECONDS, 0);
+        age->timer.data = age;
+        ev_timer_start(http->loop, &age->timer);
+        return;
+    }
+    http->open--;
+    if (age != NULL)
+        ev_timer_stop(http->loop, &age->timer);
+    free(age);
+    if (!ev_is_active(&http->rest))
+        accepting(http, true);
+}
+
+static void
+on_accept(struct ev_loop *loop, ev_io *io, int ready)
+{
+    struct acceptor *acceptor = io->data;
+    struct http *http = acceptor->http;
+
+    (void)ready;
+    while (http->open < CONNECTIONS_MAX) {
+        struct net_address peer;
+        int fd = net_accept(io->fd, &peer);
+
+        if (fd == -1) {
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+                accepting(http, false);
+                ev_timer_start(loop, &http->rest);
+            }
+            break;
+        }
+        /* Closes fd if it fails. */
+        (void)MHD_add_connection(http->daemon, fd, &peer.sa.any, peer.length);
+    }
+    if (http->open >= CONNECTIONS_MAX)
+        accepting(http, false); /* the surplus waits in the kernel's queue */
+    MHD_run(http->daemon);
+}
+
+static void
+on_rested(struct ev_loop *loop, ev_timer *timer, int ready)
+{
+    (void)loop;
+    (void)ready;
+    accepting(timer->data, true);
+}
+
+static void
+on_epoll(struct ev_loop *loop, ev_io *io, int ready)
+{
+    struct http *http = io->data;
+
+    (void)loop;
+    (void)ready;
+    MHD_run(http->daemon);
+}
+
+static void
+on_timer(struct ev_loop *loop, ev_timer *timer, int ready)
+{
+    struct http *http = timer->data;
+
+    (void)loop;
+    (void)ready;
+    MHD_run(http->daemon);
+}
+
+/* Before the loop sleeps: not longer than libmicrohttpd says. */
+static void
+on_prepare(struct ev_loop *loop, ev_prepare *prepare, int ready)
+{
+    struct http *http = prepare->data;
+    MHD_UNSIGNED_LONG_LONG milliseconds;
+
+    (void)ready;
+    ev_timer_stop(loop, &http->timer);
+    if (MHD_get_timeout(http->daemon, &milliseconds) != MHD_YES)
+        return;
+    ev_timer_set(&http->timer, (double)milliseconds / 1e3, 0);
+    ev_timer_start(loop, &http->timer);
+}
+
+static enum MHD_Result
+respond(struct MHD_Connection *connection, struct http_reply *reply)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        reply->length, reply->body, MHD_RESPMEM_MUST_FREE);
+    enum MHD_Result result;
+
+    if (response == NULL) {
+        free(reply->body);
+        return MHD_NO;
+    }
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                            reply->type);
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                            "no-store");
+    if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    result = MHD_queue_response(connection, reply->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static void
+plain_reply(struct http_reply *reply, unsigned status, const char *text)
+{
+    free(reply->body);
+    *reply = (struct http_reply){
+        .status = status,
+        .type = "text/plain; charset=utf-8",
+        .body = strdup(text),
+        .length = strlen(text),
+    };
+    if (reply->body == NULL)
+        reply->length = 0;
+}
+
+static void
+client_address(struct MHD_Connection *connection, struct net_address *client)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+    memset(client, 0, sizeof *client);
+    if (info == NULL || info->client_addr == NULL)
+        return;
+    client->length = info->client_addr->sa_family == AF_INET6
+                         ? sizeof client->sa.v6
+                         : sizeof client->sa.v4;
+    memcpy(&client->sa, info->client_addr, client->length);
+}
+
+static enum MHD_Result
+on_request(void *cls, struct MHD_Connection *connection, const char *url,
+           const char *method, const char *version, const char *upload,
+           size_t *upload_size, void **state)
+{
+    struct http *http = cls;
+    struct http_reply reply = {0};
+    char path[PATH_ROOM];
+    struct http_request request = {.path = path};
+    static int seen;
+
+    (void)version;
+    (void)upload;
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0
+        && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        plain_reply(&reply, MHD_HTTP_METHOD_NOT_ALLOWED,
+                    "only GET and HEAD are allowed here\n");
+        return respond(connection, &reply);
+    }
+    if (*state == NULL) { /* the headers; the body, if any, is dropped */
+        *state = &seen;
+        return MHD_YES;
+    }
+    if (*upload_size > 0) {
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (!urlpath_decode(url, strlen(url), path, sizeof path)) {
+        plain_reply(&reply, MHD_HTTP_BAD_REQUEST, "no such path can exist\n");
+        return respond(connection, &reply);
+    }
+    client_address(connection, &request.client);
+    http->handler(http->context, &request, &reply);
+    if (reply.status == 0)
+        plain_reply(&reply, MHD_HTTP_NOT_FOUND, "not found\n");
+    return respond(connection, &reply);
+}
+
+/* Paths are decoded once, by us, where a NUL is noticed. */
+static size_t
+leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(text);
+}
+
+static void log_message(void *cls, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void
+log_message(void *cls, const char *format, va_list args)
+{
+    char text[512];
+
+    (void)cls;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\r\n")] = '\0';
+    log_debug("http: %s", text);
+}
+
+static struct MHD_Daemon *
+start_daemon(struct http *http)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL,
+        NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_SECONDS,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
+}
+
+static void
+start_watchers(struct http *http)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+
+    ev_io_init(&http->epoll, on_epoll, info->epoll_fd, EV_READ);
+    ev_prepare_init(&http->prepare, on_prepare);
+    ev_timer_init(&http->timer, on_timer, 0, 0);
+    ev_timer_init(&http->rest, on_rested, ACCEPT_REST_SECONDS, 0);
+    http->epoll.data = http->prepare.data = http;
+    http->timer.data = http->rest.data = http;
+    ev_io_start(http->loop, &http->epoll);
+    ev_prepare_start(http->loop, &http->prepare);
+    accepting(http, true);
+}
+
+struct http *
+http_new(struct ev_loop *loop, const int *fds, size_t count,
+         http_handler *handler, void *context)
+{
+    struct http *http = calloc(1, sizeof *http);
+
+    if (http == NULL)
+        goto failed;
+    *http = (struct http){
+        .loop = loop, .handler = handler, .context = context, .count = count};
+    http->acceptors = calloc(count, sizeof *http->acceptors);
+    if (http->acceptors == NULL)
+        goto failed;
+    for (size_t i = 0; i < count; i++) {
+        struct acceptor *acceptor = &http->acceptors[i];
+
+        acceptor->http = http;
+        ev_io_init(&acceptor->io, on_accept, fds[i], EV_READ);
+        acceptor->io.data = acceptor;
+    }
+    http->daemon = start_daemon(http);
+    if (http->daemon == NULL)
+        goto failed;
+    start_watchers(http);
+    return http;
+
+failed:
+    log_error("cannot start the HTTP server on the base port");
+    http_free(http);
+    return NULL;
+}
+
+void
+http_free(struct http *http)
+{
+    if (http == NULL)
+        return;
+    if (http->daemon != NULL) {
+        ev_io_stop(http->loop, &http->epoll);
+        ev_prepare_stop(http->loop, &http->prepare);
+        ev_timer_stop(http->loop, &http->timer);
+        MHD_stop_daemon(http->daemon);
+        ev_timer_stop(http->loop, &http->rest);
+        accepting(http, false);
+    }
+    free(http->acceptors);
+    free(http);
+}

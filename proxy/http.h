@@ -1,0 +1,48 @@
+/*
+ * http.h - the HTTP server on the base port: libmicrohttpd inside libev
+ *
+ * Turns requests into calls of one handler and its reply into a response.
+ * Everything about the protocol is libmicrohttpd's; limits are set here:
+ * connections at once, bytes of a request, seconds without a byte, and the age
+ * of a connection, which cuts a client that drips its request byte by byte.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_HTTP_H
+#define PROXY_HTTP_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/net.h"
+
+struct http_request {
+    const char *path; /* decoded, begins with '/' */
+    struct net_address client;
+};
+
+/* Filled by the handler; zeros mean 404. */
+struct http_reply {
+    unsigned status;
+    const char *type; /* Content-Type, a constant */
+    char *body;       /* allocated; taken over */
+    size_t length;
+};
+
+typedef void http_handler(void *context, const struct http_request *request,
+                          struct http_reply *reply);
+
+struct http;
+
+/*
+ * Serve on the count listening sockets fds, which stay the caller's.  Returns a
+ * server that lives as long as loop, or NULL with the reason logged.
+ */
+struct http *http_new(struct ev_loop *loop, const int *fds, size_t count,
+                      http_handler *handler, void *context);
+
+/* Close all connections and free the server; NULL does nothing. */
+void http_free(struct http *http);
+
+#endif

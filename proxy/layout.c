@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/layout.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct assignment *
+assigned(const struct settings *settings, const char *name)
+{
+    for (size_t i = 0; i < settings->assignment_count; i++)
+        if (strcmp(settings->assignments[i].name, name) == 0)
+            return &settings->assignments[i];
+    return NULL;
+}
+
+/* Numbers given by -a and -f are left out of the sequence. */
+static bool
+taken(const struct settings *settings, uint16_t number)
+{
+    if (settings->forward.set && settings->forward_port == number)
+        return true;
+    for (size_t i = 0; i < settings->assignment_count; i++)
+        if (settings->assignments[i].port == number)
+            return true;
+    return false;
+}
+
+static int
+check_assignments(const struct settings *settings, char *reason, size_t room)
+{
+    for (size_t i = 0; i < settings->assignment_count; i++) {
+        const struct assignment *a = &settings->assignments[i];
+
+        if (port_find(a->name) == NULL) {
+            snprintf(reason, room, "-a %s=%u: there is no port '%s'", a->name,
+                     a->port, a->name);
+            return -1;
+        }
+        if (port_find(a->name)->forward) {
+            snprintf(reason, room, "-a %s=%u: -f gives this port its number",
+                     a->name, a->port);
+            return -1;
+        }
+        if (assigned(settings, a->name) != a) {
+            snprintf(reason, room, "-a %s: given twice", a->name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Two rows, or a row and the HTTP port, under one number cannot be. */
+static int
+check_collisions(const struct layout *layout, char *reason, size_t room)
+{
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct port *p = &layout->ports[i];
+        const char *other = NULL;
+
+        if (p->number == 0)
+            continue;
+        if (p->number == layout->base)
+            other = "base";
+        for (size_t k = 0; k < i && other == NULL; k++)
+            if (layout->ports[k].number == p->number)
+                other = layout->ports[k].policy->name;
+        if (other != NULL) {
+            snprintf(reason, room, "port %u is asked for twice: '%s' and '%s'",
+                     p->number, other, p->policy->name);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+layout_plan(struct layout *layout, const struct settings *settings,
+            char *reason, size_t room)
+{
+    unsigned next = settings->base_port + 1u;
+
+    *layout = (struct layout){.base = settings->base_port};
+    if (settings->advertise_base != 0)
+        layout->advertise = settings->advertise_base - settings->base_port;
+    if (check_assignments(settings, reason, room) == -1)
+        return -1;
+
+    for (size_t i = 0; i < port_table_count; i++) {
+        const struct port_policy *row = &port_table[i];
+        const struct assignment *a = assigned(settings, row->name);
+        unsigned number = 0;
+
+        if ((settings->groups & 1u << row->group) == 0)
+            continue;
+        if (row->forward) {
+            number = settings->forward_port;
+        } else if (a != NULL) {
+            number = a->port;
+        } else if (settings->sequential) {
+            while (taken(settings, (uint16_t)next))
+                next++;
+            number = next++;
+        }
+        /* A row that is absent keeps its place in the sequence. */
+        if (row->forward && !settings->forward.set)
+            continue;
+        if (row->redirect && settings->backend.set)
+            continue;
+        if (number > UINT16_MAX) {
+            snprintf(reason, room,
+                     "base port %u leaves no number up to 65535 for '%s'",
+                     settings->base_port, row->name);
+            return -1;
+        }
+        layout->ports[layout->count++] =
+            (struct port){.policy = row, .number = (uint16_t)number};
+    }
+    return check_collisions(layout, reason, room);
+}
+
+const struct port *
+layout_find(const struct layout *layout, const char *name)
+{
+    for (size_t i = 0; i < layout->count; i++)
+        if (strcmp(layout->ports[i].policy->name, name) == 0)
+            return &layout->ports[i];
+    return NULL;
+}
+
+uint16_t
+layout_advertised(const struct layout *layout, uint16_t number)
+{
+    return (uint16_t)(number + layout->advertise);
+}

@@ -1,0 +1,43 @@
+/*
+ * layout.h - which rows of the port table are open, and under which numbers
+ *
+ * Pure: decides from the settings alone.  Numbers that are still 0 are found by
+ * whoever binds the sockets.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_LAYOUT_H
+#define PROXY_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/ports.h"
+#include "proxy/settings.h"
+
+struct port {
+    const struct port_policy *policy;
+    uint16_t number; /* the port's number, 0 while any will do */
+};
+
+struct layout {
+    uint16_t base; /* HTTP; 0 while any will do */
+    int advertise; /* what clients must add to a number to reach it */
+    struct port ports[PORTS_MAX];
+    size_t count;
+};
+
+/*
+ * Lay out the ports that the settings ask for, in the order of the table.
+ * Returns 0, or -1 with one sentence that names the culprit in reason.
+ */
+int layout_plan(struct layout *layout, const struct settings *settings,
+                char *reason, size_t room);
+
+/* The open port of that name, or NULL. */
+const struct port *layout_find(const struct layout *layout, const char *name);
+
+/* A number as clients see it (--advertise-base). */
+uint16_t layout_advertised(const struct layout *layout, uint16_t number);
+
+#endif

@@ -1,0 +1,52 @@
+/*
+ * listener.h - a worker's listening sockets: accept, and know when not to
+ *
+ * When no descriptors are left, all listeners of the worker rest: connections
+ * wait in the kernel's queue, where they cost nothing, until others close.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_LISTENER_H
+#define PROXY_LISTENER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "proxy/conn.h"
+
+struct listener {
+    ev_io io;
+    struct listeners *all;
+    const struct service *service;
+    struct net_address address; /* as bound */
+    bool any_address;           /* 0.0.0.0 or :: */
+};
+
+struct listeners {
+    struct conn_owner *owner;
+    struct listener *list;
+    size_t count;
+    size_t most;  /* connections that descriptors suffice for */
+    bool stopped; /* for good: the worker is draining */
+    bool resting;
+    ev_timer rest;    /* after EMFILE and its like */
+    double warned_at; /* loop time of the last warning */
+};
+
+/* Add a listener on socket fd, which stays its caller's, to the count in
+ * list, which has room for it. */
+void
+listeners_add(struct listeners *all, int fd, const struct service *service);
+
+/* Begin to accept, for owner; most is worked out from the limit of open files
+ * and those open now. */
+void listeners_start(struct listeners *all, struct conn_owner *owner);
+
+/* A connection has closed: accept again if that was being waited for. */
+void listeners_closed_one(struct listeners *all);
+
+/* Never accept again. */
+void listeners_stop(struct listeners *all);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/policy.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "proxy/endpoint.h"
+#include "proxy/event.h"
+
+/* RFC 7301's list with the one name we know. */
+static const unsigned char mapi9[] = "\x06mapi/9";
+
+/*
+ * RFC 7301 wants no_application_protocol when nothing overlaps; for MAPI that
+ * is no error (contract.md, section 4): not every client offers anything.
+ */
+static int
+select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_length,
+            const unsigned char *offered, unsigned length, void *unused)
+{
+    struct event *event = SSL_get_app_data(ssl);
+    unsigned char *chosen;
+
+    (void)unused;
+    event_bytes_set(&event->alpn_offered, offered, length);
+    if (SSL_select_next_proto(&chosen, out_length, mapi9, sizeof mapi9 - 1,
+                              offered, length)
+        != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *out = chosen;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* Called for every ClientHello, with or without the extension. */
+static int
+require_server_name(SSL *ssl, int *alert, void *arg)
+{
+    const struct policy_material *material = arg;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    for (size_t i = 0; name != NULL && i < material->hostname_count; i++)
+        if (strcasecmp(name, material->hostnames[i]) == 0)
+            return SSL_TLSEXT_ERR_OK;
+    *alert = SSL_AD_UNRECOGNIZED_NAME;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int
+use_certificate(SSL_CTX *context, const struct cert *cert)
+{
+    if (SSL_CTX_use_certificate(context, cert->x509) != 1
+        || SSL_CTX_use_PrivateKey(context, cert->key) != 1)
+        return -1;
+    /* Leaf and the self-signed CA: clients look for "self-signed certificate
+     * in certificate chain". */
+    if (cert->issuer != cert
+        && SSL_CTX_add1_chain_cert(context, cert->issuer->x509) != 1)
+        return -1;
+    return 0;
+}
+
+static int
+require_client_certificate(SSL_CTX *context, const struct cert *authority)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(context);
+
+    if (X509_STORE_add_cert(store, authority->x509) != 1
+        || SSL_CTX_add_client_CA(context, authority->x509) != 1)
+        return -1;
+    SSL_CTX_set_verify(context,
+                       SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+    return 0;
+}
+
+static int
+digest_text(EVP_MD_CTX *digest, const char *text)
+{
+    return text == NULL ? EVP_DigestUpdate(digest, "\0", 2)
+                        : EVP_DigestUpdate(digest, text, strlen(text) + 1);
+}
+
+/*
+ * What a session was made under.  A ticket is worth something only where all of
+ * it is the same: with one key and one context for all ports, a ticket of
+ * `server1` would get past a required client certificate.
+ */
+static int
+set_session_context(SSL_CTX *context, const struct port_policy *policy,
+                    const struct cert *cert, const struct cert *client_ca)
+{
+    const int rules[] = {policy->tls_min, policy->tls_max, policy->sni_required,
+                         policy->alpn_required};
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    unsigned char id[EVP_MAX_MD_SIZE];
+    char hash[65] = "";
+    int result = -1;
+
+    if (digest == NULL || EVP_DigestInit(digest, EVP_sha256()) != 1)
+        goto done;
+    if (!digest_text(digest, policy->name))
+        goto done;
+    cert_hash(cert->x509, hash);
+    if (!digest_text(digest, hash))
+        goto done;
+    if (client_ca != NULL)
+        cert_hash(client_ca->x509, hash);
+    if (!digest_text(digest, client_ca != NULL ? hash : NULL)
+        || !EVP_DigestUpdate(digest, rules, sizeof rules)
+        || !EVP_DigestFinal(digest, id, NULL))
+        goto done;
+    if (SSL_CTX_set_session_id_context(context, id, 32) == 1)
+        result = 0;
+
+done:
+    EVP_MD_CTX_free(digest);
+    return result;
+}
+
+/* A resumed client verifies nothing, so a test port never lets one resume. */
+static int
+set_tickets(SSL_CTX *context, bool issue,
+            const struct policy_material *material)
+{
+    unsigned char keys[POLICY_TICKET_KEYS];
+
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (!issue) {
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+        return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
+    }
+    memcpy(keys, material->ticket_keys, sizeof keys);
+    if (SSL_CTX_set_tlsext_ticket_keys(context, keys, sizeof keys) != 1)
+        return -1;
+    return SSL_CTX_set_num_tickets(context, 1) == 1 ? 0 : -1;
+}
+
+static void
+set_modes(SSL_CTX *context)
+{
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
+                                     | SSL_OP_CIPHER_SERVER_PREFERENCE
+                                     | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE
+                                  | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
+                                  | SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(context, 1);
+    SSL_CTX_set_max_early_data(context, 0);
+    SSL_CTX_set_info_callback(context, endpoint_info);
+    SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
+}
+
+SSL_CTX *
+policy_context(const struct port_policy *policy,
+               const struct policy_material *material)
+{
+    const struct cert *cert =
+        cert_set_find(material->certs, policy->certificate);
+    const struct cert *client_ca =
+        policy->client_ca == NULL
+            ? NULL
+            : cert_set_find(material->certs, policy->client_ca);
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    SSL_CTX *made = NULL;
+
+    if (context == NULL)
+        goto done;
+    set_modes(context);
+    if (SSL_CTX_set_min_proto_version(context, policy->tls_min) != 1
+        || SSL_CTX_set_max_proto_version(context, policy->tls_max) != 1)
+        goto done;
+    if (use_certificate(context, cert) == -1)
+        goto done;
+    if (client_ca != NULL
+        && require_client_certificate(context, client_ca) == -1)
+        goto done;
+    if (policy->sni_required) {
+        SSL_CTX_set_tlsext_servername_callback(context, require_server_name);
+        SSL_CTX_set_tlsext_servername_arg(context, (void *)material);
+    }
+    if (set_session_context(context, policy, cert, client_ca) == -1
+        || set_tickets(context, policy->tickets, material) == -1)
+        goto done;
+
+    made = context;
+    context = NULL;
+
+done:
+    if (made == NULL)
+        log_tls("port '%s': cannot set up TLS", policy->name);
+    SSL_CTX_free(context);
+    return made;
+}

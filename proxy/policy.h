@@ -1,0 +1,34 @@
+/*
+ * policy.h - a row of the port table as a TLS context
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_POLICY_H
+#define PROXY_POLICY_H
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "certs/factory.h"
+#include "proxy/ports.h"
+
+/* Name, AES and HMAC key, as SSL_CTX_set_tlsext_ticket_keys() wants them. */
+#define POLICY_TICKET_KEYS 80
+
+/* What contexts are made from; outlives them. */
+struct policy_material {
+    const struct cert_set *certs;
+    const char *const *hostnames; /* acceptable server names */
+    size_t hostname_count;
+    uint8_t ticket_keys[POLICY_TICKET_KEYS]; /* the same in all workers */
+};
+
+/*
+ * Make the context of a TLS port.  Its connections must carry their event as
+ * application data.  The caller frees it; NULL: the reason is logged.
+ */
+SSL_CTX *policy_context(const struct port_policy *policy,
+                        const struct policy_material *material);
+
+#endif

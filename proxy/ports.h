@@ -1,0 +1,56 @@
+/*
+ * ports.h - the port table: what each port demands of a client, and does to it
+ *
+ * Const data.  The port map, the JSON API, README's table, the TLS contexts and
+ * the tests are all generated from these rows; a new port is a new row.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_PORTS_H
+#define PROXY_PORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PORTS_MAX 80 /* rows that can ever be open at once */
+
+/* Protocol versions as on the wire (RFC 8446, 4.2.1). */
+#define PORT_TLS_1_2 0x0303
+#define PORT_TLS_1_3 0x0304
+
+enum port_group { GROUP_CLASSIC, GROUP_COUNT };
+
+/* What a client that does everything right does here. */
+enum port_expect {
+    EXPECT_TEST, /* it depends on what the client was told to expect */
+    EXPECT_ACCEPT,
+    EXPECT_REFUSE,
+    EXPECT_MAY, /* the standards leave it open */
+};
+
+struct port_policy {
+    const char *name;
+    enum port_group group;
+    const char *certificate; /* a row of cert_specs; NULL: no TLS */
+    int tls_min, tls_max;
+    const char *client_ca; /* a client certificate of this CA is required */
+    bool sni_required;     /* a server name, and one of our host names */
+    bool alpn_required;    /* without mapi/9: closed after the handshake */
+    bool redirect;         /* the simulator's last message is a redirect */
+    bool forward;          /* exists with -f only, and has its own backend */
+    bool tickets;          /* issues session tickets */
+    enum port_expect expect;
+    const char *rule; /* all of it in words */
+};
+
+extern const struct port_policy port_table[];
+extern const size_t port_table_count;
+
+/* "classic" ... for each group, and "accept" ... for each expectation. */
+extern const char *const port_group_names[GROUP_COUNT];
+extern const char *const port_expect_names[];
+
+/* The row of that name, or NULL. */
+const struct port_policy *port_find(const char *name);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/preface.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/proxy2.h"
+
+static void
+set_address(struct proxy2_address *to, const struct net_address *from)
+{
+    to->port = net_port(from);
+    if (from->sa.any.sa_family == AF_INET6) {
+        to->length = 16;
+        memcpy(to->ip, &from->sa.v6.sin6_addr, 16);
+    } else {
+        to->length = 4;
+        memcpy(to->ip, &from->sa.v4.sin_addr, 4);
+    }
+}
+
+static struct slice
+as_slice(const struct event_bytes *bytes)
+{
+    return (struct slice){bytes->length > 0 ? bytes->bytes : NULL,
+                          bytes->length};
+}
+
+/* The value of the last CN in an RFC 2253 subject, for PP2_SUBTYPE_SSL_CN. */
+static struct slice
+common_name(const struct event_bytes *subject)
+{
+    const uint8_t *at = subject->bytes;
+    const uint8_t *end = at + subject->length;
+
+    for (; end - at > 3; at++) {
+        const uint8_t *stop;
+
+        if (memcmp(at, "CN=", 3) != 0
+            || (at != subject->bytes && at[-1] != ',' && at[-1] != '+'))
+            continue;
+        at += 3;
+        for (stop = at; stop < end && *stop != ',' && *stop != '+'; stop++)
+            if (*stop == '\\' && stop + 1 < end)
+                stop++;
+        return (struct slice){at, (size_t)(stop - at)};
+    }
+    return (struct slice){NULL, 0};
+}
+
+size_t
+preface_write(const struct event *event, const char *port_name,
+              const char *last_message, const struct net_address *local,
+              uint8_t *out, size_t room)
+{
+    struct proxy2 header = {0};
+    char id[24];
+
+    set_address(&header.source, &event->client);
+    set_address(&header.destination, local);
+    snprintf(id, sizeof id, "%" PRIu64, event->id);
+    header.unique_id = slice_text(id);
+    header.port_name = slice_text(port_name);
+    if (last_message != NULL)
+        header.last_message = slice_text(last_message);
+    if (event->tls) {
+        header.tls = true;
+        header.client_certificate = event->client_certificate;
+        header.alpn = as_slice(&event->alpn_selected);
+        header.authority = as_slice(&event->sni);
+        header.tls_version = slice_text(event_tls_version(event));
+        header.tls_cipher = slice_text(event->cipher);
+        header.tls_cn = common_name(&event->client_subject);
+    }
+    return proxy2_encode(&header, out, room);
+}

@@ -1,0 +1,69 @@
+/*
+ * settings.h - what the command line asks for
+ *
+ * Plain values, filled by options_parse() before the first fork and constant
+ * from then on: every process reads its own copy.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_SETTINGS_H
+#define PROXY_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/net.h"
+
+#define SETTINGS_LIST_MAX 64 /* of each repeatable option */
+#define WORKERS_MAX       64
+
+/* Longest stays, in seconds; 0 means for ever. */
+struct timers {
+    double handshake;   /* accept to handshake complete */
+    double connect;     /* to reach one address of the backend */
+    double first_byte;  /* ready to the client's first byte */
+    double idle;        /* without a byte either way */
+    double stall;       /* with bytes for a client that takes none */
+    double half_closed; /* a silent client after the backend's end of file */
+    double linger;      /* discarding after a refusal */
+    double drain;       /* orderly stop */
+};
+
+struct assignment {
+    const char *name;
+    uint16_t port;
+};
+
+/* Where bytes go: a host, by name or number, and a port. */
+struct target {
+    bool set;
+    char host[NET_HOST_MAX];
+    uint16_t port;
+};
+
+struct settings {
+    bool serve; /* false: -w alone, write and exit */
+    uint16_t base_port;
+    const char *write_directory; /* NULL: none */
+    const char *listen[SETTINGS_LIST_MAX];
+    size_t listen_count; /* 0: loopback, both families */
+    const char *hostnames[SETTINGS_LIST_MAX];
+    size_t hostname_count; /* at least 1 */
+    bool sequential;
+    unsigned groups;         /* bit 1 << enum port_group */
+    uint16_t advertise_base; /* 0: as it is */
+    struct assignment assignments[SETTINGS_LIST_MAX];
+    size_t assignment_count;
+    uint16_t forward_port;
+    struct target forward; /* set: the port `forward` exists */
+    struct target backend; /* set: instead of the simulator */
+    int workers;
+    struct timers timers;
+    double renew_after; /* seconds from issue to renewal of the leaves */
+    int verbose;
+    enum log_format log_format;
+};
+
+#endif

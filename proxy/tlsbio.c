@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/tlsbio.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static BIO_METHOD *method;
+
+/* Note the client's first bytes, and what they make of it. */
+static void
+classify(struct tlsbio *io, const char *bytes, size_t length)
+{
+    size_t room = sizeof io->head - io->head_length;
+
+    if (io->first != FIRST_NONE)
+        return;
+    if (length > room)
+        length = room;
+    memcpy(io->head + io->head_length, bytes, length);
+    io->head_length += (uint8_t)length;
+    io->first = event_classify_first(io->head, io->head_length);
+}
+
+static int
+bio_read(BIO *bio, char *bytes, int length)
+{
+    struct tlsbio *io = BIO_get_data(bio);
+    ssize_t n;
+
+    BIO_clear_retry_flags(bio);
+    if (io->eof)
+        return 0;
+    if (io->error != 0 || length <= 0)
+        return -1;
+    if (io->drained) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    do
+        n = recv(io->fd, bytes, (size_t)length, 0);
+    while (n == -1 && errno == EINTR);
+
+    if (n > 0) {
+        io->drained = n < length;
+        classify(io, bytes, (size_t)n);
+        if (io->first == FIRST_TLS || io->first == FIRST_NONE)
+            return (int)n;
+        io->mute = true;
+        return -1;
+    }
+    if (n == 0) {
+        io->eof = true;
+        /* OpenSSL answers this with decode_error: nobody refused anybody. */
+        io->mute = io->mute || !io->established;
+        return 0;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        io->drained = true;
+        BIO_set_retry_read(bio);
+    } else {
+        io->error = errno;
+    }
+    return -1;
+}
+
+static int
+bio_write(BIO *bio, const char *bytes, int length)
+{
+    struct tlsbio *io = BIO_get_data(bio);
+    size_t taken = (size_t)length;
+
+    BIO_clear_retry_flags(bio);
+    if (io->mute || length <= 0)
+        return length;
+    if (!pool_lend(io->pool, &io->out, POOL_BLOCK))
+        return -1;
+    if (taken > buf_room(&io->out))
+        taken = buf_room(&io->out);
+    if (taken == 0) {
+        BIO_set_retry_write(bio);
+        return -1;
+    }
+    buf_append(&io->out, bytes, taken);
+    return (int)taken;
+}
+
+static long
+bio_control(BIO *bio, int command, long number, void *pointer)
+{
+    const struct tlsbio *io = BIO_get_data(bio);
+
+    (void)number;
+    (void)pointer;
+    switch (command) {
+    case BIO_CTRL_FLUSH:
+        return 1; /* the endpoint sends when the burst is over */
+    case BIO_CTRL_EOF:
+        return io->eof;
+    }
+    return 0;
+}
+
+int
+tlsbio_setup(void)
+{
+    if (method != NULL)
+        return 0;
+    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
+                          "mapitest socket");
+    if (method == NULL)
+        return -1;
+    BIO_meth_set_read(method, bio_read);
+    BIO_meth_set_write(method, bio_write);
+    BIO_meth_set_ctrl(method, bio_control);
+    return 0;
+}
+
+BIO *
+tlsbio_new(struct tlsbio *io)
+{
+    BIO *bio = BIO_new(method);
+
+    if (bio == NULL)
+        return NULL;
+    BIO_set_data(bio, io);
+    BIO_set_init(bio, 1);
+    return bio;
+}
