@@ -46,7 +46,7 @@ main(int argc, char **argv)
     struct ev_loop *loop;
     int status = EXIT_FAILURE;
 
-    switch (options_parse(&options, argc, argv)) {
+    switch (mapisim_options(&options, argc, argv)) {
     case OPTIONS_DONE:
         return EXIT_SUCCESS;
     case OPTIONS_USAGE:

@@ -232,7 +232,7 @@ set_defaults(struct options *o)
 }
 
 enum options_result
-options_parse(struct options *options, int argc, char **argv)
+mapisim_options(struct options *options, int argc, char **argv)
 {
     char letters[LETTERS_MAX];
     struct option longs[ROWS + 1];

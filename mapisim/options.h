@@ -33,6 +33,6 @@ enum options_result {
 };
 
 enum options_result
-options_parse(struct options *options, int argc, char **argv);
+mapisim_options(struct options *options, int argc, char **argv);
 
 #endif

@@ -8,63 +8,16 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "base/proxy2.h"
-#include "proxy/endpoint.h"
-#include "proxy/event.h"
-#include "proxy/flow.h"
-#include "proxy/preface.h"
+#include "proxy/conn_state.h"
 
-enum conn_state {
-    CONN_HANDSHAKE,
-    CONN_CONNECT, /* to the backend */
-    CONN_RELAY,
-    CONN_LINGER, /* ending: our last bytes out, the client's dropped */
-    CONN_DONE,
-};
-
-enum step { STEP_WAIT, STEP_NEXT };
-
-struct conn {
-    struct conn_owner *owner;
-    const struct service *service;
-    struct conn *previous, *next; /* in the owner's list */
-    enum conn_state state;
-    double entered; /* loop time at which state was */
-    struct endpoint client, backend;
-    struct flow up, down;
-    ev_io client_io, backend_io;
-    ev_timer timer;
-    int attempt;           /* index of the backend address being tried */
-    double moved_at;       /* loop time of the last bytes either way */
-    double stalled_at;     /* since when the client takes nothing; 0: it does */
-    uint64_t stalled_sent; /* what it had taken by then */
-    double accepted_at;    /* loop time */
-    struct net_address local;
-    bool ended; /* the event says how: the first cause counts */
-    struct event event;
-};
-
-static enum step step_handshake(struct conn *);
-static enum step step_connect(struct conn *);
-static enum step step_relay(struct conn *);
-static enum step step_linger(struct conn *);
-
-static enum step (*const steps[])(struct conn *) = {
-    [CONN_HANDSHAKE] = step_handshake,
-    [CONN_CONNECT] = step_connect,
-    [CONN_RELAY] = step_relay,
-    [CONN_LINGER] = step_linger,
-};
-
-static struct port_counters *
-counters(const struct conn *c)
+struct port_counters *
+conn_counters(const struct conn *c)
 {
     return &c->owner->slot->ports[c->service->index];
 }
 
-/* Note how it ended, unless that is known already. */
-static void
-ends(struct conn *c, enum event_end end, int error)
+void
+conn_ends(struct conn *c, enum event_end end, int error)
 {
     if (c->ended)
         return;
@@ -73,13 +26,13 @@ ends(struct conn *c, enum event_end end, int error)
     c->event.error = error;
 }
 
-static void
-ends_backend(struct conn *c, int error)
+void
+conn_ends_backend(struct conn *c, int error)
 {
     if (!c->ended)
         snprintf(c->event.reason, sizeof c->event.reason, "%s",
                  strerror(error));
-    ends(c, END_BACKEND, error);
+    conn_ends(c, END_BACKEND, error);
 }
 
 /*
@@ -125,8 +78,8 @@ deadline(const struct conn *c, enum event_phase *phase)
 
 /* Make the timer fire at the deadline as it is now.  Later deadlines need no
  * call: the timer then finds itself early and sets itself again. */
-static void
-set_timer(struct conn *c)
+void
+conn_set_timer(struct conn *c)
 {
     enum event_phase phase;
     double at = deadline(c, &phase);
@@ -139,207 +92,26 @@ set_timer(struct conn *c)
     ev_timer_start(c->owner->loop, &c->timer);
 }
 
-/* The only writer of c->state: a new state always has a new deadline. */
-static enum step
-enter(struct conn *c, enum conn_state next)
+enum step
+conn_enter(struct conn *c, enum conn_state next)
 {
     c->state = next;
     c->entered = ev_now(c->owner->loop);
     if (next != CONN_DONE)
-        set_timer(c);
+        conn_set_timer(c);
     return STEP_NEXT;
 }
 
-static float
-since(const struct conn *c, double begin)
+float
+conn_since(const struct conn *c, double begin)
 {
     return (float)(ev_now(c->owner->loop) - begin);
-}
-
-static enum step
-handshake_failed(struct conn *c, enum io how)
-{
-    struct event *e = &c->event;
-
-    if (e->alert_received != EVENT_NO_ALERT) {
-        ends(c, END_EOF, 0);
-    } else if (e->alert_sent != EVENT_NO_ALERT
-               || (how == IO_BROKEN && c->client.error == 0)) {
-        ends(c, END_REFUSED, 0);
-    } else {
-        ends(c, how == IO_EOF ? END_EOF : END_RESET, c->client.error);
-        return enter(c, CONN_DONE);
-    }
-    return enter(c, CONN_LINGER);
-}
-
-static enum step
-step_handshake(struct conn *c)
-{
-    enum io result = endpoint_handshake(&c->client);
-
-    if (result == IO_AGAIN)
-        return STEP_WAIT;
-    if (result != IO_DONE)
-        return handshake_failed(c, result);
-    c->event.handshake = true;
-    c->event.handshake_seconds = since(c, c->accepted_at);
-    count(&counters(c)->handshakes, 1);
-    if (c->service->policy->alpn_required
-        && c->event.alpn_selected.length == 0) {
-        snprintf(c->event.reason, sizeof c->event.reason,
-                 "the client did not offer ALPN mapi/9");
-        ends(c, END_REFUSED, 0);
-        return enter(c, CONN_LINGER);
-    }
-    return enter(c, CONN_CONNECT);
-}
-
-/* The backend is connected: the relay begins, with the PROXY header first. */
-static enum step
-start_relay(struct conn *c)
-{
-    const struct service *service = c->service;
-    uint8_t header[PROXY2_MAX];
-    size_t length;
-
-    c->event.backend_seconds = since(c, c->entered);
-    flow_init(&c->up, &c->client, &c->backend, &c->owner->pool);
-    flow_init(&c->down, &c->backend, &c->client, &c->owner->pool);
-    if (service->backend->simulator) {
-        length = preface_write(&c->event, service->policy->name,
-                               service->last_message, &c->local, header,
-                               sizeof header);
-        if (length == 0 || !flow_prepend(&c->up, header, length)) {
-            ends_backend(c, ENOMEM);
-            return enter(c, CONN_LINGER);
-        }
-    }
-    c->moved_at = ev_now(c->owner->loop);
-    endpoint_wake(&c->backend, WAIT_WRITE);
-    return enter(c, CONN_RELAY);
-}
-
-static enum step
-next_address(struct conn *c, int error)
-{
-    ev_io_stop(c->owner->loop, &c->backend_io);
-    endpoint_close(&c->backend);
-    if (++c->attempt < c->service->backend->count)
-        return enter(c, CONN_CONNECT);
-    ends_backend(c, error);
-    return enter(c, CONN_LINGER);
-}
-
-static enum step
-step_connect(struct conn *c)
-{
-    const struct net_address *to = &c->service->backend->addresses[c->attempt];
-    int error;
-
-    if (c->backend.fd == -1) {
-        int fd = net_connect(to);
-
-        error = errno;
-        net_text(to, c->event.backend);
-        if (fd == -1)
-            return next_address(c, error);
-        endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
-        c->backend.waits = WAIT_WRITE;
-        c->backend.blocked = true;
-        return STEP_WAIT;
-    }
-    if (c->backend.blocked) {
-        c->backend.waits = WAIT_WRITE;
-        return STEP_WAIT;
-    }
-    error = net_error(c->backend.fd);
-    return error != 0 ? next_address(c, error) : start_relay(c);
-}
-
-/* What an end that failed means for both directions, and for the record. */
-static void
-note_failures(struct conn *c)
-{
-    if (c->client.unreadable) {
-        ends(c, c->client.error == 0 ? END_REFUSED : END_RESET,
-             c->client.error);
-        c->down.state = FLOW_BROKEN;
-    } else if (c->up.source_end == IO_EOF) {
-        ends(c, c->client.bio.eof ? END_EOF : END_CLOSE_NOTIFY, 0);
-    } else if (c->client.unwritable) {
-        ends(c, END_RESET, c->client.error);
-    }
-    if (c->backend.unreadable) {
-        ends_backend(c, c->backend.error);
-        c->up.state = FLOW_BROKEN;
-    }
-}
-
-/* Since when the client takes nothing of what waits for it; 0: it does. */
-static void
-note_stall(struct conn *c, double now)
-{
-    bool stalled = c->down.state < FLOW_SHUT && flow_is_stalled(&c->down);
-
-    if (!stalled) {
-        c->stalled_at = 0;
-    } else if (c->stalled_at == 0 || c->stalled_sent != c->client.sent) {
-        bool began = c->stalled_at == 0;
-
-        c->stalled_at = now;
-        c->stalled_sent = c->client.sent;
-        if (began)
-            set_timer(c);
-    }
-}
-
-/* Each direction ends by itself; the connection ends when both have. */
-static enum step
-step_relay(struct conn *c)
-{
-    uint64_t before = c->up.taken + c->client.sent + c->backend.sent;
-    enum flow_state down_was = c->down.state;
-    double now = ev_now(c->owner->loop);
-
-    flow_run(&c->up);
-    flow_run(&c->down);
-    if (c->up.taken + c->client.sent + c->backend.sent != before)
-        c->moved_at = now;
-    note_failures(c);
-    if (c->up.state >= FLOW_SHUT && c->down.state >= FLOW_SHUT) {
-        /* An alert of ours must be read before the socket closes. */
-        if (c->client.unreadable && c->client.error == 0)
-            return enter(c, CONN_LINGER);
-        return enter(c, CONN_DONE);
-    }
-    note_stall(c, now);
-    if (c->down.state >= FLOW_SHUT && down_was < FLOW_SHUT)
-        set_timer(c);
-    return STEP_WAIT;
-}
-
-/*
- * Our last bytes, an alert perhaps, go out; then whatever the client still
- * sends is dropped until it is done.  Closing with unread bytes would make it
- * see a reset instead of the alert.
- */
-static enum step
-step_linger(struct conn *c)
-{
-    enum io result = endpoint_shut(&c->client, false);
-
-    if (result == IO_AGAIN)
-        return STEP_WAIT;
-    if (result == IO_DONE)
-        result = endpoint_discard(&c->client);
-    return result == IO_AGAIN ? STEP_WAIT : enter(c, CONN_DONE);
 }
 
 static void
 count_end(struct conn *c)
 {
-    struct port_counters *n = counters(c);
+    struct port_counters *n = conn_counters(c);
     const struct event *e = &c->event;
 
     count(&n->active, UINT64_MAX); /* minus one */
@@ -364,7 +136,7 @@ conn_free(struct conn *c)
     ev_timer_stop(owner->loop, &c->timer);
     c->event.bytes_up = c->up.taken;
     c->event.bytes_down = c->down.taken - c->down.buf.length;
-    c->event.total_seconds = since(c, c->accepted_at);
+    c->event.total_seconds = conn_since(c, c->accepted_at);
     flow_drop(&c->up);
     flow_drop(&c->down);
     endpoint_close(&c->client);
@@ -405,7 +177,7 @@ arm(struct ev_loop *loop, ev_io *io, const struct endpoint *end)
 static void
 conn_run(struct conn *c)
 {
-    while (c->state != CONN_DONE && steps[c->state](c) == STEP_NEXT)
+    while (c->state != CONN_DONE && conn_steps[c->state](c) == STEP_NEXT)
         continue;
     if (c->state == CONN_DONE) {
         conn_free(c);
@@ -446,18 +218,19 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int ready)
 
     (void)ready;
     if (at == 0 || at > ev_now(loop)) {
-        set_timer(c);
+        conn_set_timer(c);
         return;
     }
     endpoint_wake(&c->client, 0);
     endpoint_wake(&c->backend, 0);
     if (c->state == CONN_CONNECT) {
-        next_address(c, ETIMEDOUT);
+        conn_next_address(c, ETIMEDOUT);
     } else {
         c->event.phase = phase;
-        ends(c, END_TIMEOUT, 0);
-        enter(c, c->state == CONN_LINGER || phase == PHASE_STALL ? CONN_DONE
-                                                                 : CONN_LINGER);
+        conn_ends(c, END_TIMEOUT, 0);
+        conn_enter(c, c->state == CONN_LINGER || phase == PHASE_STALL
+                          ? CONN_DONE
+                          : CONN_LINGER);
     }
     conn_run(c);
 }
@@ -513,16 +286,16 @@ conn_open(struct conn_owner *owner, const struct service *service, int fd,
     endpoint_init(&c->client, fd, &owner->pool, &c->event);
     c->backend.fd = -1;
     link_first(owner, c);
-    count(&counters(c)->accepted, 1);
-    count(&counters(c)->active, 1);
+    count(&conn_counters(c)->accepted, 1);
+    count(&conn_counters(c)->active, 1);
 
     if (service->context == NULL) {
-        enter(c, CONN_CONNECT);
+        conn_enter(c, CONN_CONNECT);
     } else if (endpoint_start_tls(&c->client, service->context) == 0) {
-        enter(c, CONN_HANDSHAKE);
+        conn_enter(c, CONN_HANDSHAKE);
     } else {
-        ends(c, END_RESET, ENOMEM);
-        enter(c, CONN_DONE);
+        conn_ends(c, END_RESET, ENOMEM);
+        conn_enter(c, CONN_DONE);
     }
     conn_run(c);
 }
@@ -534,11 +307,11 @@ conn_cut_all(struct conn_owner *owner)
         struct conn *c = owner->first;
 
         c->event.phase = PHASE_DRAIN;
-        ends(c, END_TIMEOUT, 0);
+        conn_ends(c, END_TIMEOUT, 0);
         /* Between two messages it is an orderly end, else a cut. */
         if (c->state == CONN_RELAY)
             (void)endpoint_shut(&c->client, flow_is_stalled(&c->down));
-        enter(c, CONN_DONE);
+        conn_enter(c, CONN_DONE);
         conn_run(c);
     }
 }

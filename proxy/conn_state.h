@@ -1,0 +1,75 @@
+/*
+ * conn_state.h - a connection from the inside
+ *
+ * For conn.c, which gives it life, timers and an end, and conn_steps.c, which
+ * knows what to do in each state.  Nobody else looks in here.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_CONN_STATE_H
+#define PROXY_CONN_STATE_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/conn.h"
+#include "proxy/endpoint.h"
+#include "proxy/event.h"
+#include "proxy/flow.h"
+
+enum conn_state {
+    CONN_HANDSHAKE,
+    CONN_CONNECT, /* to the backend */
+    CONN_RELAY,
+    CONN_LINGER, /* ending: our last bytes out, the client's dropped */
+    CONN_DONE,
+};
+
+enum step { STEP_WAIT, STEP_NEXT };
+
+struct conn {
+    struct conn_owner *owner;
+    const struct service *service;
+    struct conn *previous, *next; /* in the owner's list */
+    enum conn_state state;
+    double entered; /* loop time at which state was */
+    struct endpoint client, backend;
+    struct flow up, down;
+    ev_io client_io, backend_io;
+    ev_timer timer;
+    int attempt;           /* index of the backend address being tried */
+    double moved_at;       /* loop time of the last bytes either way */
+    double stalled_at;     /* since when the client takes nothing; 0: it does */
+    uint64_t stalled_sent; /* what it had taken by then */
+    double accepted_at;    /* loop time */
+    struct net_address local;
+    bool ended; /* the event says how: the first cause counts */
+    struct event event;
+};
+
+/* What to do in each state but CONN_DONE: until it waits, or state changes. */
+extern enum step (*const conn_steps[])(struct conn *);
+
+/* The only writer of c->state: a new state always has a new deadline. */
+enum step conn_enter(struct conn *c, enum conn_state next);
+
+/* Something began that has a deadline of its own. */
+void conn_set_timer(struct conn *c);
+
+/* Note how it ended, unless that is known already: the first cause counts. */
+void conn_ends(struct conn *c, enum event_end end, int error);
+
+/* The same for a backend that failed with the errno error. */
+void conn_ends_backend(struct conn *c, int error);
+
+/* Give up the backend address being tried; on to the next, if there is one. */
+enum step conn_next_address(struct conn *c, int error);
+
+/* This port's counters in the worker's slot. */
+struct port_counters *conn_counters(const struct conn *c);
+
+/* Seconds since begin, a loop time. */
+float conn_since(const struct conn *c, double begin);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/proxy2.h"
+#include "proxy/conn_state.h"
+#include "proxy/preface.h"
+
+static enum step
+handshake_failed(struct conn *c, enum io how)
+{
+    struct event *e = &c->event;
+
+    if (e->alert_received != EVENT_NO_ALERT) {
+        conn_ends(c, END_EOF, 0);
+    } else if (e->alert_sent != EVENT_NO_ALERT
+               || (how == IO_BROKEN && c->client.error == 0)) {
+        conn_ends(c, END_REFUSED, 0);
+    } else {
+        conn_ends(c, how == IO_EOF ? END_EOF : END_RESET, c->client.error);
+        return conn_enter(c, CONN_DONE);
+    }
+    return conn_enter(c, CONN_LINGER);
+}
+
+static enum step
+step_handshake(struct conn *c)
+{
+    enum io result = endpoint_handshake(&c->client);
+
+    if (result == IO_AGAIN)
+        return STEP_WAIT;
+    if (result != IO_DONE)
+        return handshake_failed(c, result);
+    c->event.handshake = true;
+    c->event.handshake_seconds = conn_since(c, c->accepted_at);
+    count(&conn_counters(c)->handshakes, 1);
+    if (c->service->policy->alpn_required
+        && c->event.alpn_selected.length == 0) {
+        snprintf(c->event.reason, sizeof c->event.reason,
+                 "the client did not offer ALPN mapi/9");
+        conn_ends(c, END_REFUSED, 0);
+        return conn_enter(c, CONN_LINGER);
+    }
+    return conn_enter(c, CONN_CONNECT);
+}
+
+/* The backend is connected: the relay begins, with the PROXY header first. */
+static enum step
+start_relay(struct conn *c)
+{
+    const struct service *service = c->service;
+    uint8_t header[PROXY2_MAX];
+    size_t length;
+
+    c->event.backend_seconds = conn_since(c, c->entered);
+    flow_init(&c->up, &c->client, &c->backend, &c->owner->pool);
+    flow_init(&c->down, &c->backend, &c->client, &c->owner->pool);
+    if (service->backend->simulator) {
+        length = preface_write(&c->event, service->policy->name,
+                               service->last_message, &c->local, header,
+                               sizeof header);
+        if (length == 0 || !flow_prepend(&c->up, header, length)) {
+            conn_ends_backend(c, ENOMEM);
+            return conn_enter(c, CONN_LINGER);
+        }
+    }
+    c->moved_at = ev_now(c->owner->loop);
+    endpoint_wake(&c->backend, WAIT_WRITE);
+    return conn_enter(c, CONN_RELAY);
+}
+
+enum step
+conn_next_address(struct conn *c, int error)
+{
+    ev_io_stop(c->owner->loop, &c->backend_io);
+    endpoint_close(&c->backend);
+    if (++c->attempt < c->service->backend->count)
+        return conn_enter(c, CONN_CONNECT);
+    conn_ends_backend(c, error);
+    return conn_enter(c, CONN_LINGER);
+}
+
+static enum step
+step_connect(struct conn *c)
+{
+    const struct net_address *to = &c->service->backend->addresses[c->attempt];
+    int error;
+
+    if (c->backend.fd == -1) {
+        int fd = net_connect(to);
+
+        error = errno;
+        net_text(to, c->event.backend);
+        if (fd == -1)
+            return conn_next_address(c, error);
+        endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
+        c->backend.waits = WAIT_WRITE;
+        c->backend.blocked = true;
+        return STEP_WAIT;
+    }
+    if (c->backend.blocked) {
+        c->backend.waits = WAIT_WRITE;
+        return STEP_WAIT;
+    }
+    error = net_error(c->backend.fd);
+    return error != 0 ? conn_next_address(c, error) : start_relay(c);
+}
+
+/* What an end that failed means for both directions, and for the record. */
+static void
+note_failures(struct conn *c)
+{
+    if (c->client.unreadable) {
+        conn_ends(c, c->client.error == 0 ? END_REFUSED : END_RESET,
+                  c->client.error);
+        c->down.state = FLOW_BROKEN;
+    } else if (c->up.source_end == IO_EOF) {
+        conn_ends(c, c->client.bio.eof ? END_EOF : END_CLOSE_NOTIFY, 0);
+    } else if (c->client.unwritable) {
+        conn_ends(c, END_RESET, c->client.error);
+    }
+    if (c->backend.unreadable) {
+        conn_ends_backend(c, c->backend.error);
+        c->up.state = FLOW_BROKEN;
+    }
+}
+
+/* Since when the client takes nothing of what waits for it; 0: it does. */
+static void
+note_stall(struct conn *c, double now)
+{
+    bool stalled = c->down.state < FLOW_SHUT && flow_is_stalled(&c->down);
+
+    if (!stalled) {
+        c->stalled_at = 0;
+    } else if (c->stalled_at == 0 || c->stalled_sent != c->client.sent) {
+        bool began = c->stalled_at == 0;
+
+        c->stalled_at = now;
+        c->stalled_sent = c->client.sent;
+        if (began)
+            conn_set_timer(c);
+    }
+}
+
+/* Each direction ends by itself; the connection ends when both have. */
+static enum step
+step_relay(struct conn *c)
+{
+    uint64_t before = c->up.taken + c->client.sent + c->backend.sent;
+    enum flow_state down_was = c->down.state;
+    double now = ev_now(c->owner->loop);
+
+    flow_run(&c->up);
+    flow_run(&c->down);
+    if (c->up.taken + c->client.sent + c->backend.sent != before)
+        c->moved_at = now;
+    note_failures(c);
+    if (c->up.state >= FLOW_SHUT && c->down.state >= FLOW_SHUT) {
+        /* An alert of ours must be read before the socket closes. */
+        if (c->client.unreadable && c->client.error == 0)
+            return conn_enter(c, CONN_LINGER);
+        return conn_enter(c, CONN_DONE);
+    }
+    note_stall(c, now);
+    if (c->down.state >= FLOW_SHUT && down_was < FLOW_SHUT)
+        conn_set_timer(c);
+    return STEP_WAIT;
+}
+
+/*
+ * Our last bytes, an alert perhaps, go out; then whatever the client still
+ * sends is dropped until it is done.  Closing with unread bytes would make it
+ * see a reset instead of the alert.
+ */
+static enum step
+step_linger(struct conn *c)
+{
+    enum io result = endpoint_shut(&c->client, false);
+
+    if (result == IO_AGAIN)
+        return STEP_WAIT;
+    if (result == IO_DONE)
+        result = endpoint_discard(&c->client);
+    return result == IO_AGAIN ? STEP_WAIT : conn_enter(c, CONN_DONE);
+}
+
+enum step (*const conn_steps[])(struct conn *) = {
+    [CONN_HANDSHAKE] = step_handshake,
+    [CONN_CONNECT] = step_connect,
+    [CONN_RELAY] = step_relay,
+    [CONN_LINGER] = step_linger,
+};
