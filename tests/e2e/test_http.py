@@ -200,7 +200,6 @@ BROKEN = {
                    b"Content-Length: 2\r\n\r\nab",
     "bad chunk": b"POST / HTTP/1.1\r\nHost: x\r\n"
                  b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-    "nul": b"GET /\0 HTTP/1.1\r\nHost: \0\r\n\r\n",
     "binary": bytes(range(256)) * 4,
     "nuls": bytes(64),
     "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
@@ -226,6 +225,18 @@ def test_broken_request(shared, what):
         answer = stream.recv_all()
     assert status(answer) in (None, *range(400, 500), 505), answer[:200]
     assert shared.get("/").status == 200
+
+
+@pytest.mark.parametrize("path", [b"/\0", b"/ca1.crt\0.txt", b"/x\0"])
+def test_nul(shared, path):
+    """A path behind whose NUL something else is found than before it."""
+    answer = raw(shared, b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n"
+                         b"Connection: close\r\n\r\n")
+    if status(answer) == 200:
+        head = path.split(b"\0")[0].decode()
+        assert answer.endswith(shared.get(head).body)
+    else:
+        assert 400 <= status(answer) < 500
 
 
 @pytest.mark.parametrize("what", ["long path", "long header"])
