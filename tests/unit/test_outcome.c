@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "proxy/event_log.h"
+#include "proxy/journal.h"
 #include "proxy/outcome.h"
 
 static struct event
@@ -174,7 +174,7 @@ lines_escape_peers(void **state)
     e.bytes_down = 4;
     e.total_seconds = 0.5F;
     assert_string_equal(
-        event_line(&e, "server1", line, sizeof line),
+        journal_line(&e, "server1", line, sizeof line),
         "server1 127.0.0.1:50123 TLSv1.3 TLS_AES_256_GCM_SHA384 "
         "sni=\"a\\x0ab\\\"\\x1b\": completed (3 bytes up, 4 down, "
         "0.500 s)");
@@ -186,7 +186,7 @@ lines_escape_peers(void **state)
     event_bytes_set(&e.client_subject, want, 300);
     e.client_certificate = true;
     assert_int_equal(e.sni.length, 255);
-    event_line(&e, "server1", line, sizeof line);
+    journal_line(&e, "server1", line, sizeof line);
     assert_non_null(strstr(line, "completed"));
 }
 
