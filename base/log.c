@@ -231,35 +231,45 @@ log_tls(const char *format, ...)
     log_error("%s%s", text, reasons);
 }
 
+/* The escaped form of one byte; returns its length, at most 4. */
+static size_t
+escape_byte(char out[5], uint8_t byte)
+{
+    const char *form = "\\x%02x";
+
+    if (byte == '\\' || byte == '"')
+        form = "\\%c";
+    else if (byte >= 0x20 && byte < 0x7f)
+        form = "%c";
+    return (size_t)snprintf(out, 5, form, byte);
+}
+
 char *
 log_escape(char *out, size_t room, const void *bytes, size_t length)
 {
+    static const char cut[] = "...";
     const uint8_t *in = bytes;
+    size_t total = 0;
     size_t used = 0;
+    size_t most;
+    char piece[5];
 
+    for (size_t i = 0; i < length; i++)
+        total += escape_byte(piece, in[i]);
     if (room == 0)
         return out;
+    most = total < room ? total : room < sizeof cut ? 0 : room - sizeof cut;
     for (size_t i = 0; i < length; i++) {
-        char piece[5];
-        int n;
+        size_t n = escape_byte(piece, in[i]);
 
-        if (in[i] == '\\' || in[i] == '"')
-            n = snprintf(piece, sizeof piece, "\\%c", in[i]);
-        else if (in[i] >= 0x20 && in[i] < 0x7f)
-            n = snprintf(piece, sizeof piece, "%c", in[i]);
-        else
-            n = snprintf(piece, sizeof piece, "\\x%02x", in[i]);
-        /* Room for the mark of a cut must remain unless this is the end. */
-        if (used + (size_t)n + (i + 1 < length ? 4 : 1) > room) {
-            if (room >= 4)
-                memcpy(out + (used > room - 4 ? room - 4 : used), "...", 4);
-            else
-                out[0] = '\0';
-            return out;
-        }
-        memcpy(out + used, piece, (size_t)n);
-        used += (size_t)n;
+        if (used + n > most)
+            break;
+        memcpy(out + used, piece, n);
+        used += n;
     }
-    out[used] = '\0';
+    if (total >= room && room >= sizeof cut)
+        memcpy(out + used, cut, sizeof cut);
+    else
+        out[used] = '\0';
     return out;
 }

@@ -54,8 +54,11 @@ main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    /* Under a supervisor our comings and goings are its own to tell. */
     log_setup("mapisim", options.log_format,
-              options.verbose > 0 ? LOG_DEBUG : LOG_INFO);
+              options.verbose > 0       ? LOG_DEBUG
+              : options.until_eof != -1 ? LOG_WARNING
+                                        : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     loop = ev_loop_new(EVFLAG_AUTO);

@@ -10,8 +10,8 @@
 
 #include "base/log.h"
 #include "proxy/channel.h"
-#include "proxy/event_log.h"
 #include "proxy/http.h"
+#include "proxy/journal.h"
 #include "proxy/routes.h"
 
 /* Events read in one turn: HTTP must not starve behind them. */
@@ -40,7 +40,7 @@ read_event(const struct control *control, int fd)
     if (n == 0)
         return false;
     if (n == sizeof event && event.port < layout->count)
-        event_log(&event, layout->ports[event.port].policy->name);
+        journal_write(&event, layout->ports[event.port].policy->name);
     return true;
 }
 

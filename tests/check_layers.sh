@@ -54,9 +54,20 @@ check_include() {
         complain "$file (${layer_of[$file]-?}): above it is\
  $included (${layer_of[$included]})"
     fi
-    if [ "${file%.*}" != "${included%.*}" ]; then
-        echo "${file%.*} ${included%.*}" >>"$edges"
+    file=$(module "$file")
+    included=$(module "$included")
+    if [ "$file" != "$included" ]; then
+        echo "$file $included" >>"$edges"
     fi
+}
+
+# The module of a file: its name, and conn_steps.c is a part of conn.
+module() {
+    local name=${1%.*}
+    while [[ ${name##*/} == *_* && -e ${name%_*}.h ]]; do
+        name=${name%_*}
+    done
+    echo "$name"
 }
 
 edges=$(mktemp)

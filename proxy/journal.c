@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "proxy/event_log.h"
+#include "proxy/journal.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -52,7 +52,7 @@ append_tls(const struct event *e, char *out, size_t room, size_t *used)
 }
 
 char *
-event_line(const struct event *e, const char *name, char *out, size_t room)
+journal_line(const struct event *e, const char *name, char *out, size_t room)
 {
     char client[NET_TEXT_MAX];
     char sentence[512];
@@ -147,12 +147,12 @@ event_json(const struct event *e, const char *name)
 }
 
 void
-event_log(const struct event *event, const char *name)
+journal_write(const struct event *event, const char *name)
 {
     enum log_level level = outcome_level(event);
     char line[4096];
 
     if (log_wants(level))
-        log_record(level, event_line(event, name, line, sizeof line),
+        log_record(level, journal_line(event, name, line, sizeof line),
                    event_json(event, name));
 }

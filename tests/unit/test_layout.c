@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proxy/layout.h"
+#include "proxy/options.h"
+
+/* Parse a command line, split at blanks, as the program would. */
+static enum options_result
+parse(struct settings *settings, const char *line)
+{
+    static char copy[512];
+    char *argv[32] = {"mapitest"};
+    int argc = 1;
+
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+        argv[argc++] = word;
+    return options_parse(settings, argc, argv);
+}
+
+static int
+plan(struct layout *layout, const char *line, char reason[256])
+{
+    struct settings settings;
+
+    assert_int_equal(parse(&settings, line), OPTIONS_RUN);
+    return layout_plan(layout, &settings, reason, 256);
+}
+
+static unsigned
+number_of(const struct layout *layout, const char *name)
+{
+    const struct port *port = layout_find(layout, name);
+
+    assert_non_null(port);
+    return port->number;
+}
+
+/* Client suites hard-code these numbers: a row that moves breaks them. */
+static void
+sequential_numbers_are_the_contract(void **state)
+{
+    static const char *const order[] = {
+        "server1", "server2",    "server3", "plain",      "expiredcert",
+        "tls12",   "clientauth", "sni",     "alpn_mapi9", "redirect",
+    };
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    assert_int_equal(plan(&layout, "-p 4300 --sequential", reason), 0);
+    assert_int_equal(layout.count, 10);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(number_of(&layout, order[i]), 4301 + i);
+}
+
+static void
+given_numbers_are_skipped(void **state)
+{
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    assert_int_equal(plan(&layout,
+                          "-p 4300 --sequential -a plain=4302 "
+                          "-f 4304:localhost:50000",
+                          reason),
+                     0);
+    assert_int_equal(number_of(&layout, "server1"), 4301);
+    assert_int_equal(number_of(&layout, "plain"), 4302);
+    assert_int_equal(number_of(&layout, "server2"), 4303);
+    assert_int_equal(number_of(&layout, "forward"), 4304);
+    assert_int_equal(number_of(&layout, "server3"), 4305);
+    assert_int_equal(number_of(&layout, "expiredcert"), 4306);
+}
+
+static void
+simulator_ports_need_the_simulator(void **state)
+{
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    assert_int_equal(plan(&layout, "-p 4300 -b localhost:50000", reason), 0);
+    assert_null(layout_find(&layout, "redirect"));
+    assert_null(layout_find(&layout, "forward"));
+    assert_non_null(layout_find(&layout, "alpn_mapi9"));
+}
+
+static void
+advertised_numbers_are_shifted(void **state)
+{
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --advertise-base 14300", reason),
+        0);
+    assert_int_equal(layout_advertised(&layout, 4302), 14302);
+}
+
+static void
+impossible_layouts_name_the_culprit(void **state)
+{
+    static const struct {
+        const char *line, *culprit;
+    } cases[] = {
+        {"-p 1 -a nosuch=5", "nosuch"},
+        {"-p 1 -a plain=5 -a plain=6", "plain"},
+        {"-p 1 -a plain=5 -a sni=5", "sni"},
+        {"-p 5 -a plain=5", "base"},
+        {"-p 1 -a forward=5 -f 6:localhost:7", "forward"},
+        {"-p 1 -a plain=6 -f 6:localhost:7", "6"},
+        {"-p 65530 --sequential", "65530"},
+    };
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(plan(&layout, cases[i].line, reason), -1);
+        assert_non_null(strstr(reason, cases[i].culprit));
+    }
+}
+
+/* Long options may be shortened: the old container image says --listen. */
+static void
+command_lines_are_read(void **state)
+{
+    struct settings s;
+
+    (void)state;
+    assert_int_equal(parse(&s, "--listen 1.2.3.4 --base=7 -n a --host b"),
+                     OPTIONS_RUN);
+    assert_true(s.serve);
+    assert_int_equal(s.base_port, 7);
+    assert_string_equal(s.listen[0], "1.2.3.4");
+    assert_int_equal(s.hostname_count, 2);
+    assert_string_equal(s.hostnames[1], "b");
+    assert_int_equal(parse(&s, "-f 7:[::1]:8"), OPTIONS_RUN);
+    assert_true(s.serve && s.forward.set);
+    assert_string_equal(s.forward.host, "::1");
+    assert_int_equal(s.forward.port, 8);
+    assert_string_equal(s.hostnames[0], "localhost.localdomain");
+    assert_int_equal(parse(&s, "-w dir"), OPTIONS_RUN);
+    assert_false(s.serve);
+    assert_int_equal(parse(&s, "-p 0 --idle-timeout 0.5"), OPTIONS_RUN);
+    assert_true(s.timers.idle == 0.5 && s.timers.handshake == 10);
+}
+
+static void
+wrong_command_lines_are_refused(void **state)
+{
+    static const char *const lines[] = {
+        "",
+        "-n name",
+        "-p",
+        "-p x",
+        "-p 65536",
+        "-p 1 extra",
+        "-p 1 --no-such",
+        "-p 1 -x",
+        "-p 1 --l text",
+        "-p 0 --sequential",
+        "-f 1:localhost:2 --sequential",
+        "-p 1 -f 1:localhost:2",
+        "-p 1 -f 1:localhost:2 -f 3:localhost:4",
+        "-p 1 -f localhost:2",
+        "-p 1 -f 1:localhost",
+        "-p 1 -f 1:localhost:0",
+        "-p 1 -f 1::2",
+        "-p 1 -f 1:::1:2",
+        "-p 1 -f 123456789:localhost:2",
+        "-p 1 -b localhost",
+        "-p 1 -a base=2",
+        "-p 1 -a plain",
+        "-p 1 -a =2",
+        "-p 1 -a plain=0",
+        "-p 1 -a plain=2x",
+        "-p 1 --ports",
+        "-p 1 --ports nosuch",
+        "-p 1 --ports classic,",
+        "-p 1 --advertise-base 2",
+        "-p 1 --workers 0",
+        "-p 1 --workers 65",
+        "-p 1 --idle-timeout -1",
+        "-p 1 --idle-timeout nan",
+        "-p 1 --idle-timeout inf",
+        "-p 1 --idle-timeout 1s",
+        "-p 1 --renew-after 0.5",
+        "-p 1 --log-format xml",
+    };
+    struct settings settings;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (parse(&settings, lines[i]) != OPTIONS_USAGE)
+            fail_msg("accepted: %s", lines[i]);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sequential_numbers_are_the_contract),
+        cmocka_unit_test(given_numbers_are_skipped),
+        cmocka_unit_test(simulator_ports_need_the_simulator),
+        cmocka_unit_test(advertised_numbers_are_shifted),
+        cmocka_unit_test(impossible_layouts_name_the_culprit),
+        cmocka_unit_test(command_lines_are_read),
+        cmocka_unit_test(wrong_command_lines_are_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

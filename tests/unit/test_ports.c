@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "certs/specs.h"
+#include "proxy/board.h"
+#include "proxy/ports.h"
+
+static bool
+is_certificate(const char *name)
+{
+    for (size_t i = 0; i < cert_spec_count; i++)
+        if (strcmp(cert_specs[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* A row that names a certificate which does not exist crashes a worker. */
+static void
+rows_are_sound(void **state)
+{
+    (void)state;
+    assert_true(port_table_count <= PORTS_MAX);
+    for (size_t i = 0; i < port_table_count; i++) {
+        const struct port_policy *row = &port_table[i];
+
+        assert_ptr_equal(port_find(row->name), row); /* no name twice */
+        assert_non_null(row->rule);
+        if (row->certificate == NULL) {
+            assert_true(row->tls_min == 0 && row->tls_max == 0);
+            assert_false(row->sni_required || row->alpn_required);
+            assert_null(row->client_ca);
+            continue;
+        }
+        assert_true(is_certificate(row->certificate));
+        assert_true(row->tls_min >= PORT_TLS_1_2);
+        assert_true(row->tls_min <= row->tls_max);
+        assert_true(row->tls_max <= PORT_TLS_1_3);
+        if (row->client_ca != NULL)
+            assert_true(is_certificate(row->client_ca));
+        /* A resumed client verifies nothing. */
+        assert_true(!row->tickets || row->forward);
+    }
+}
+
+/* What a process counted must survive it; what it had open must not. */
+static void
+counters_survive_their_process(void **state)
+{
+    struct board *board = board_new();
+    struct port_counters sum;
+    struct process_slot *one;
+    struct process_slot *two;
+
+    (void)state;
+    assert_non_null(board);
+    one = board_take(board, PROCESS_WORKER, 0);
+    two = board_take(board, PROCESS_WORKER, 1);
+    count(&one->ports[3].accepted, 5);
+    count(&one->ports[3].active, 2);
+    count(&one->ports[3].bytes_down, 100);
+    count(&two->ports[3].accepted, 7);
+    count(&two->ports[3].active, 1);
+    board_sum(board, 3, &sum);
+    assert_int_equal(sum.accepted, 12);
+    assert_int_equal(sum.active, 3);
+
+    board_release(board, one);
+    board_sum(board, 3, &sum);
+    assert_int_equal(sum.accepted, 12);
+    assert_int_equal(sum.active, 1);
+    assert_int_equal(sum.bytes_down, 100);
+    assert_ptr_equal(board_take(board, PROCESS_WORKER, 0), one);
+    assert_int_equal(one->ports[3].accepted, 0);
+}
+
+static void
+a_full_board_says_so(void **state)
+{
+    struct board *board = board_new();
+    size_t taken = 1; /* the master's */
+
+    (void)state;
+    while (board_take(board, PROCESS_WORKER, 0) != NULL)
+        taken++;
+    assert_int_equal(taken, BOARD_SLOTS);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_sound),
+        cmocka_unit_test(counters_survive_their_process),
+        cmocka_unit_test(a_full_board_says_so),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
