@@ -78,7 +78,8 @@ class Crowd:
     async def connect(self):
         async with self.gate:
             reader, writer = await asyncio.open_connection(
-                *self.address, ssl=self.tls, ssl_handshake_timeout=120)
+                *self.address, ssl=self.tls,
+                ssl_handshake_timeout=self.tls and 120)
             challenge = await self.message(reader)
             assert mapi.CHALLENGE.fullmatch(challenge)
             return reader, writer

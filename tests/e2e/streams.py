@@ -11,6 +11,7 @@ SPDX-License-Identifier: MPL-2.0
 import socket
 import ssl
 import struct
+import warnings
 
 from server import SLOW
 
@@ -209,7 +210,9 @@ def client_context(ca=None, strict=False, names=True, alpn=None,
         # Old versions need the old security level to be offered at all.
         if version < ssl.TLSVersion.TLSv1_2:
             context.set_ciphers("ALL:@SECLEVEL=0")
-        context.minimum_version = context.maximum_version = version
+        with warnings.catch_warnings():     # of old versions
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = context.maximum_version = version
     if alpn is not None:
         context.set_alpn_protocols(alpn)
     if isinstance(certificate, tuple):

@@ -67,6 +67,7 @@ def test_ipv6_client(shared):
     """An IPv6 client under a mangled address."""
     with Raw(("::1", shared.port("plain"))) as stream:
         mapi.login(stream)
+        stream.fin()
         record = record_of(shared, stream)
     assert record["client"] == "::1"
 
@@ -168,7 +169,7 @@ def test_hostile_alpn(shared, port):
     with Tls(shared.address(port), context, "localhost") as stream:
         stream.close_notify()
         stream.recv_all()
-        record_of(shared, stream)
+    record_of(shared, stream)
     assert all(json.loads(line) for line in shared.log(at))
 
 
