@@ -113,6 +113,8 @@ static void
 note_failures(struct conn *c)
 {
     if (c->client.unreadable) {
+        if (c->event.alert_received != EVENT_NO_ALERT)
+            conn_ends(c, END_EOF, 0);
         conn_ends(c, c->client.error == 0 ? END_REFUSED : END_RESET,
                   c->client.error);
         c->down.state = FLOW_BROKEN;
@@ -159,10 +161,13 @@ step_relay(struct conn *c)
         c->moved_at = now;
     note_failures(c);
     if (c->up.state >= FLOW_SHUT && c->down.state >= FLOW_SHUT) {
-        /* An alert of ours must be read before the socket closes. */
-        if (c->client.unreadable && c->client.error == 0)
-            return conn_enter(c, CONN_LINGER);
-        return conn_enter(c, CONN_DONE);
+        /* A client that has not ended its side must be able to read our last
+         * bytes, an alert or the backend's, before the socket closes; unless
+         * it is a reset that we have to pass on. */
+        bool over = c->up.source_end == IO_EOF || c->client.error != 0
+                    || (c->client.ssl == NULL && c->backend.unreadable);
+
+        return conn_enter(c, over ? CONN_DONE : CONN_LINGER);
     }
     note_stall(c, now);
     if (c->down.state >= FLOW_SHUT && down_was < FLOW_SHUT)

@@ -59,6 +59,8 @@ facts_failure(struct event *event, const SSL *ssl, unsigned long reason)
     const char *text = ERR_reason_error_string(reason);
     long verify = SSL_get_verify_result(ssl);
 
+    if (event->reason[0] != '\0')
+        return; /* a rule of the port has said it better */
     if (verify != X509_V_OK)
         snprintf(event->reason, sizeof event->reason, "client certificate: %s",
                  X509_verify_cert_error_string(verify));

@@ -52,8 +52,9 @@ struct master {
     struct ev_loop *loop;
     struct child *children;
     unsigned generation;
-    bool serving;  /* everything was ready once */
-    bool stopping; /* workers first, then the others */
+    bool serving;   /* everything was ready once */
+    bool switching; /* new workers are to replace the retiring ones */
+    bool stopping;  /* workers first, then the others */
     int status;
     ev_signal terminate, interrupt;
     ev_timer kill;
@@ -168,6 +169,7 @@ switch_generation(struct master *m)
         if (m->generation - c->generation > OLD_GENERATIONS_MAX)
             (void)channel_send(c->channel, MESSAGE_STOP, -1);
     }
+    m->switching = false;
     log_info("generated certificates renewed");
     count(&m->site->board->renewals, 1);
 }
@@ -181,15 +183,6 @@ all_ready(const struct master *m)
     return true;
 }
 
-static bool
-has_retiring(const struct master *m)
-{
-    for (const struct child *c = m->children; c != NULL; c = c->next)
-        if (c->retiring && c->ready)
-            return true;
-    return false;
-}
-
 static void
 child_is_ready(struct child *child)
 {
@@ -200,8 +193,7 @@ child_is_ready(struct child *child)
         return;
     if (!m->serving)
         say_serving(m);
-    else if (child->generation == m->generation && child->kind == PROCESS_WORKER
-             && child->restarts == 0 && has_retiring(m))
+    else if (m->switching)
         switch_generation(m);
 }
 
@@ -370,7 +362,7 @@ add_child(struct master *m, enum process_kind kind, int index)
 static int
 add_workers(struct master *m)
 {
-    for (int i = 0; i < m->site->settings->workers; i++)
+    for (int i = 0; i < m->site->settings->workers && !m->stopping; i++)
         if (add_child(m, PROCESS_WORKER, i) == -1)
             return -1;
     return 0;
@@ -428,6 +420,7 @@ on_renew(struct ev_loop *loop, ev_timer *timer, int ready)
     }
     ev_timer_again(loop, timer);
     m->generation++;
+    m->switching = true;
     for (struct child *c = m->children; c != NULL; c = c->next)
         c->retiring = c->retiring || c->kind == PROCESS_WORKER;
     if (add_workers(m) == -1)
@@ -459,11 +452,12 @@ master_run(struct site *site)
     m.kill.data = m.renew.data = &m;
     if (site->settings->renew_after > 0)
         ev_timer_start(m.loop, &m.renew);
-    if (site->simulator != -1 && add_child(&m, PROCESS_SIMULATOR, 0) == -1)
+    if ((site->simulator != -1 && add_child(&m, PROCESS_SIMULATOR, 0) == -1)
+        || (!m.stopping && add_child(&m, PROCESS_CONTROL, 0) == -1)
+        || add_workers(&m) == -1)
         fail_start(&m);
-    if (add_child(&m, PROCESS_CONTROL, 0) == -1 || add_workers(&m) == -1)
-        fail_start(&m);
-    ev_run(m.loop, 0);
+    if (m.children != NULL)
+        ev_run(m.loop, 0);
     ev_signal_stop(m.loop, &m.terminate);
     ev_signal_stop(m.loop, &m.interrupt);
     ev_loop_destroy(m.loop);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/policy.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -38,10 +39,14 @@ require_server_name(SSL *ssl, int *alert, void *arg)
 {
     const struct policy_material *material = arg;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    struct event *event = SSL_get_app_data(ssl);
 
     for (size_t i = 0; name != NULL && i < material->hostname_count; i++)
         if (strcasecmp(name, material->hostnames[i]) == 0)
             return SSL_TLSEXT_ERR_OK;
+    snprintf(event->reason, sizeof event->reason, "%s",
+             name == NULL ? "the client sent no server name (SNI)"
+                          : "the server name (SNI) is none of our host names");
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
