@@ -29,7 +29,7 @@ def pytest_configure(config):
 def pytest_runtest_protocol(item, nextitem):
     """Remember how far each log was, so that a dump starts there."""
     for server in Mapitest.live:
-        server.dump_from = len(server.log())
+        server.test_from = len(server.log())
     yield
 
 
@@ -40,7 +40,7 @@ def pytest_runtest_makereport(item, call):
     if call.excinfo is None or report.skipped:
         return
     for server in Mapitest.live:
-        lines = server.log(getattr(server, "dump_from", 0))[-DUMPED_LINES:]
+        lines = server.log(server.test_from)[-DUMPED_LINES:]
         report.sections.append((f"log of {' '.join(server.command)}",
                                 "\n".join(lines)))
 

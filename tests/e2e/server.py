@@ -62,6 +62,7 @@ class Mapitest:
         self.news = threading.Condition()
         self.ports = {}
         self.base = None
+        self.test_from = 0          # where this test's part of the log begins
         self.mark = uuid.uuid4().hex
         options = [] if base is None else ["-p", str(base)]
         if log_format is not None:
@@ -217,9 +218,8 @@ class Mapitest:
     def reports(self):
         return [l for l in self.log() if SANITIZER_REPORT.search(l)]
 
-    def _wait(self, find, seconds, what):
+    def _wait(self, find, seconds, what, position=0):
         deadline = time.monotonic() + seconds * SLOW
-        position = 0
         with self.news:
             while True:
                 while position < len(self.lines):
@@ -257,11 +257,15 @@ class Mapitest:
         return [record for record in records if record is not None]
 
     def wait_connection(self, client_port, port=None, seconds=10):
-        """The record of the connection that came from client_port."""
+        """The record of the connection that came from client_port.
+
+        Port numbers come again: only this test's part of the log counts.
+        """
         def find(line):
             record = self.parse_connection(line)
             if (record and record["client_port"] == client_port
                     and port in (None, record["port"])):
                 return record
             return None
-        return self._wait(find, seconds, f"connection from {client_port}")
+        return self._wait(find, seconds, f"connection from {client_port}",
+                          self.test_from)
