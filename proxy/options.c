@@ -409,6 +409,19 @@ find_row(int value)
     return NULL;
 }
 
+/*
+ * What getopt_long() complains of.  It steps over an argument only when it is
+ * done with it: after "-vx", argv[optind - 1] would be the one before.
+ */
+static const char *
+culprit(char **argv, char out[3])
+{
+    if (optopt == 0 || optopt >= 256)
+        return argv[optind - 1]; /* a long option */
+    snprintf(out, 3, "-%c", optopt);
+    return out;
+}
+
 enum options_result
 options_parse(struct settings *settings, int argc, char **argv)
 {
@@ -426,9 +439,10 @@ options_parse(struct settings *settings, int argc, char **argv)
         char what[256];
 
         if (value == '?')
-            return usage(argv[optind - 1], "is not an option, or is ambiguous");
+            return usage(culprit(argv, what),
+                         "is not an option, or is ambiguous");
         if (value == ':')
-            return usage(argv[optind - 1], "needs an argument");
+            return usage(culprit(argv, what), "needs an argument");
         row = find_row(value);
         if (row->letter == OPTION_HELP) {
             print_help();
