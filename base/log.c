@@ -105,6 +105,75 @@ time_text(char out[40])
     snprintf(out + n, 40 - n, ".%03ldZ", (long)(now.tv_usec / 1000));
 }
 
+/* A text as it is, or escaped if it is no UTF-8, which JSON has to be. */
+static json_t *
+text_json(const char *text)
+{
+    char escaped[LINE_MAX_BYTES];
+    json_t *json = json_string(text);
+
+    if (json == NULL)
+        json = json_string(
+            log_escape(escaped, sizeof escaped, text, strlen(text)));
+    return json;
+}
+
+/* The longest string in an object and the objects in it; NULL: none. */
+static json_t *
+longest_string(json_t *object)
+{
+    json_t *longest = NULL;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        json_t *found = json_is_object(value) ? longest_string(value) : value;
+
+        if (json_is_string(found)
+            && json_string_length(found) > json_string_length(longest))
+            longest = found;
+    }
+    return longest;
+}
+
+/* Cut the longest string to half; false if there is nothing left to gain. */
+static bool
+shorten(json_t *fields)
+{
+    static const char cut[] = "...";
+    json_t *longest = longest_string(fields);
+    const char *all = json_string_value(longest);
+    size_t length = json_string_length(longest) / 2;
+    char text[LINE_MAX_BYTES];
+
+    if (length <= sizeof cut)
+        return false;
+    if (length > sizeof text - sizeof cut)
+        length = sizeof text - sizeof cut;
+    while ((all[length] & 0xc0) == 0x80)
+        length--; /* never within a character */
+    memcpy(text, all, length);
+    memcpy(text + length, cut, sizeof cut);
+    return json_string_set(longest, text) == 0;
+}
+
+/*
+ * A line cut at its end would be no JSON any more, and whoever picks the
+ * longest names would keep records out of the log: the texts give way.
+ */
+static char *
+dump_to_fit(json_t *fields)
+{
+    char *line = json_dumps(fields, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+    while (line != NULL && strlen(line) >= LINE_MAX_BYTES && shorten(fields)) {
+        free(line);
+        line = json_dumps(fields, JSON_COMPACT | JSON_ENSURE_ASCII);
+    }
+    return line;
+}
+
 /* Steals the reference to fields. */
 static void
 emit_json(enum log_level level, const char *text, json_t *fields)
@@ -118,8 +187,8 @@ emit_json(enum log_level level, const char *text, json_t *fields)
     json_object_set_new(fields, "time", json_string(now));
     json_object_set_new(fields, "level", json_string(level_names[level]));
     json_object_set_new(fields, "program", json_string(state.program));
-    json_object_set_new(fields, "message", json_string(text));
-    line = json_dumps(fields, JSON_COMPACT | JSON_ENSURE_ASCII);
+    json_object_set_new(fields, "message", text_json(text));
+    line = dump_to_fit(fields);
     if (line != NULL)
         emit(line, strlen(line));
     free(line);

@@ -73,6 +73,24 @@ check_collisions(const struct layout *layout, char *reason, size_t room)
     return 0;
 }
 
+/* A port moved by --advertise-base must still have a number. */
+static int
+check_advertised(const struct layout *layout, char *reason, size_t room)
+{
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct port *p = &layout->ports[i];
+        int shown = p->number + layout->advertise;
+
+        if (p->number != 0 && (shown < 1 || shown > UINT16_MAX)) {
+            snprintf(reason, room,
+                     "--advertise-base %d would show '%s' as port %d",
+                     layout->base + layout->advertise, p->policy->name, shown);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 layout_plan(struct layout *layout, const struct settings *settings,
             char *reason, size_t room)
@@ -115,7 +133,9 @@ layout_plan(struct layout *layout, const struct settings *settings,
         layout->ports[layout->count++] =
             (struct port){.policy = row, .number = (uint16_t)number};
     }
-    return check_collisions(layout, reason, room);
+    if (check_collisions(layout, reason, room) == -1)
+        return -1;
+    return check_advertised(layout, reason, room);
 }
 
 const struct port *

@@ -256,8 +256,7 @@ static const struct option_row {
 } rows[] = {
     {'p', "base-port", "PORT", set_base_port,
      "base port, where HTTP is served; 0 = any"},
-    {'w', "write", "DIR", set_write,
-     "write all generated keys and certificates to DIR"},
+    {'w', "write", "DIR", set_write, "write all keys and certificates to DIR"},
     {'l', "listen-addr", "ADDR", set_listen,
      "listen on ADDR; repeatable (127.0.0.1 and ::1)"},
     {'n', "hostname", "NAME", set_hostname,
@@ -267,31 +266,29 @@ static const struct option_row {
     {0, "ports", "GROUPS", set_groups,
      "which groups of ports, of: classic (all)"},
     {0, "advertise-base", "PORT", set_advertise,
-     "the base port as clients see it; with --sequential"},
+     "the base port as clients see it"},
     {'a', "assign", "NAME=PORT", set_assign, "force a port; repeatable"},
     {'f', "forward", "LOCALPORT:HOST:PORT", set_forward,
      "port 'forward': TLS, relayed to HOST:PORT"},
     {'b', "backend", "HOST:PORT", set_backend,
-     "this MonetDB behind every port, not the simulator"},
-    {0, "workers", "N", set_workers,
-     "processes that relay (as many as CPUs, at most 4)"},
+     "this MonetDB behind all, not the simulator"},
+    {0, "workers", "N", set_workers, "processes that relay (CPUs, at most 4)"},
     {0, "handshake-timeout", "S", set_handshake,
      "seconds from accept to handshake (10)"},
     {0, "connect-timeout", "S", set_connect,
-     "seconds to reach one address of the backend (10)"},
+     "seconds to reach a backend's address (10)"},
     {0, "first-byte-timeout", "S", set_first_byte,
-     "seconds until the client has sent a byte (30)"},
-    {0, "idle-timeout", "S", set_idle,
-     "seconds without a byte either way; 0 = off (0)"},
+     "seconds to the client's first byte (30)"},
+    {0, "idle-timeout", "S", set_idle, "seconds without a byte; 0 = off (0)"},
     {0, "stall-timeout", "S", set_stall,
      "seconds in which a client takes no byte (60)"},
     {0, "half-closed-timeout", "S", set_half_closed,
-     "seconds for a silent client once the backend has\nended its side (60)"},
+     "seconds for a silent client once the\nbackend has ended its side (60)"},
     {0, "drain-timeout", "S", set_drain,
-     "seconds for open connections at an orderly stop (5)"},
+     "seconds for connections at a stop (5)"},
     {0, "renew-after", "S", set_renew,
-     "issue the generated certificates again after S\nseconds (half their "
-     "lifetime, 7 days)"},
+     "issue the certificates again after S\nseconds (half their lifetime, "
+     "7 days)"},
     {0, "log-format", "text|json", set_log_format, "form of the log (text)"},
     {'v', "verbose", NULL, set_verbose, "log more; repeatable"},
     {'V', "version", NULL, NULL, "print the version"},
@@ -412,6 +409,19 @@ find_row(int value)
     return NULL;
 }
 
+/*
+ * What getopt_long() complains of.  It steps over an argument only when it is
+ * done with it: after "-vx", argv[optind - 1] would be the one before.
+ */
+static const char *
+culprit(char **argv, char out[3])
+{
+    if (optopt == 0 || optopt >= 256)
+        return argv[optind - 1]; /* a long option */
+    snprintf(out, 3, "-%c", optopt);
+    return out;
+}
+
 enum options_result
 options_parse(struct settings *settings, int argc, char **argv)
 {
@@ -429,9 +439,10 @@ options_parse(struct settings *settings, int argc, char **argv)
         char what[256];
 
         if (value == '?')
-            return usage(argv[optind - 1], "is not an option, or is ambiguous");
+            return usage(culprit(argv, what),
+                         "is not an option, or is ambiguous");
         if (value == ':')
-            return usage(argv[optind - 1], "needs an argument");
+            return usage(culprit(argv, what), "needs an argument");
         row = find_row(value);
         if (row->letter == OPTION_HELP) {
             print_help();

@@ -90,8 +90,8 @@ timeout_sentence(const struct event *e, char *out, size_t room)
         [PHASE_FIRST_BYTE] = "timed out: the client sent nothing",
         [PHASE_RELAY] = "timed out: idle",
         [PHASE_STALL] = "timed out: the client does not read",
-        [PHASE_HALF_CLOSED] = "timed out: the backend was done and the client "
-                              "did not close",
+        [PHASE_HALF_CLOSED] = ("timed out: the backend was done and the client "
+                               "did not close"),
         [PHASE_DRAIN] = "cut: mapitest is stopping",
     };
 

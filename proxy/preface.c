@@ -27,24 +27,31 @@ as_slice(const struct event_bytes *bytes)
                           bytes->length};
 }
 
-/* The value of the last CN in an RFC 2253 subject, for PP2_SUBTYPE_SSL_CN. */
+/* Where a part of an RFC 2253 subject ends: at a separator that is not escaped.
+ * An organisation may well be called "x,CN=y". */
+static const uint8_t *
+part_end(const uint8_t *at, const uint8_t *end)
+{
+    for (; at < end && *at != ',' && *at != '+'; at++)
+        if (*at == '\\' && at + 1 < end)
+            at++;
+    return at;
+}
+
+/* The value of the first CN in an RFC 2253 subject, which is the last one in
+ * the certificate, for PP2_SUBTYPE_SSL_CN. */
 static struct slice
 common_name(const struct event_bytes *subject)
 {
     const uint8_t *at = subject->bytes;
     const uint8_t *end = at + subject->length;
 
-    for (; end - at > 3; at++) {
-        const uint8_t *stop;
+    while (at < end) {
+        const uint8_t *stop = part_end(at, end);
 
-        if (memcmp(at, "CN=", 3) != 0
-            || (at != subject->bytes && at[-1] != ',' && at[-1] != '+'))
-            continue;
-        at += 3;
-        for (stop = at; stop < end && *stop != ',' && *stop != '+'; stop++)
-            if (*stop == '\\' && stop + 1 < end)
-                stop++;
-        return (struct slice){at, (size_t)(stop - at)};
+        if (stop - at > 3 && memcmp(at, "CN=", 3) == 0)
+            return (struct slice){at + 3, (size_t)(stop - at - 3)};
+        at = stop < end ? stop + 1 : end;
     }
     return (struct slice){NULL, 0};
 }

@@ -207,6 +207,69 @@ wrong_command_lines_are_refused(void **state)
             fail_msg("accepted: %s", lines[i]);
 }
 
+/* Would catch a port map that shows port 0 because the shift wrapped. */
+static void
+shifted_numbers_stay_numbers(void **state)
+{
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --advertise-base 65525", reason),
+        0);
+    assert_int_equal(layout_advertised(&layout, 4310), 65535);
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --advertise-base 65526", reason),
+        -1);
+    assert_string_equal(
+        reason, "--advertise-base 65526 would show 'redirect' as port 65536");
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --advertise-base 300 -a plain=4000",
+             reason),
+        -1);
+    assert_string_equal(reason,
+                        "--advertise-base 300 would show 'plain' as port 0");
+}
+
+/* Would catch a message that names the program itself, or the argument before,
+ * as the wrong option. */
+static void
+usage_names_the_culprit(void **state)
+{
+    static const struct {
+        const char *line, *begins;
+    } cases[] = {
+        {"-x", "mapitest: -x is not an option"},
+        {"-vx", "mapitest: -x is not an option"},
+        {"-p 1 -vxv", "mapitest: -x is not an option"},
+        {"--nonsense", "mapitest: --nonsense is not an option"},
+        {"-p 1 --h", "mapitest: --h is not an option, or is ambiguous"},
+        {"--verbose=3", "mapitest: --verbose=3 is not an option"},
+        {"-vp", "mapitest: -p needs an argument"},
+        {"--backend", "mapitest: --backend needs an argument"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        FILE *real = stderr;
+        struct settings settings;
+        char *text = NULL;
+        size_t length;
+        enum options_result result;
+
+        stderr = open_memstream(&text, &length);
+        assert_non_null(stderr);
+        result = parse(&settings, cases[i].line);
+        fclose(stderr);
+        stderr = real;
+        assert_int_equal(result, OPTIONS_USAGE);
+        if (strncmp(text, cases[i].begins, strlen(cases[i].begins)) != 0)
+            fail_msg("%s: %s", cases[i].line, text);
+        free(text);
+    }
+}
+
 int
 main(void)
 {
@@ -218,6 +281,8 @@ main(void)
         cmocka_unit_test(impossible_layouts_name_the_culprit),
         cmocka_unit_test(command_lines_are_read),
         cmocka_unit_test(wrong_command_lines_are_refused),
+        cmocka_unit_test(shifted_numbers_stay_numbers),
+        cmocka_unit_test(usage_names_the_culprit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

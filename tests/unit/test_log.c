@@ -1,0 +1,143 @@
+/*
+ * test_log.c - what a line of the log is, whatever goes into it
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#include "base/log.h"
+
+/* cmocka.h needs these four before it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static int file = -1, real = -1;
+
+/* Standard error goes to a file until heard(). */
+static void
+listen_to(enum log_format format)
+{
+    file = memfd_create("log", MFD_CLOEXEC);
+    real = dup(STDERR_FILENO);
+    log_setup("test", format, LOG_DEBUG);
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+}
+
+/* The one line that was logged, without its newline. */
+static char *
+heard(void)
+{
+    static char line[8192];
+    ssize_t n;
+
+    assert_int_equal(dup2(real, STDERR_FILENO), STDERR_FILENO);
+    n = pread(file, line, sizeof line, 0);
+    close(file);
+    close(real);
+    assert_true(n > 0 && (size_t)n < sizeof line && line[n - 1] == '\n');
+    line[n - 1] = '\0';
+    assert_null(strchr(line, '\n'));
+    return line;
+}
+
+static json_t *
+heard_json(void)
+{
+    json_t *json = json_loads(heard(), JSON_REJECT_DUPLICATES, NULL);
+
+    assert_true(json_is_object(json));
+    return json;
+}
+
+/* Would catch a line of JSON that is cut off where the pipe's limit is: a
+ * client with long names kept its records out of the log. */
+static void
+long_texts_give_way(void **state)
+{
+    char text[4000], name[3000];
+    json_t *json;
+    const char *message;
+
+    (void)state;
+    memset(text, 'm', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    memset(name, '\\', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    listen_to(LOG_JSON);
+    log_record(LOG_INFO, text,
+               json_pack("{s:s, s:{s:s, s:s}}", "event", "connection", "tls",
+                         "sni", name, "version", "TLSv1.3"));
+    json = heard_json();
+    message = json_string_value(json_object_get(json, "message"));
+    assert_string_equal(message + strlen(message) - 3, "...");
+    assert_string_equal(json_string_value(json_object_get(json, "event")),
+                        "connection");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_object_get(json, "tls"), "version")),
+                        "TLSv1.3");
+    json_decref(json);
+}
+
+/* Would catch a cut through the middle of a character: no UTF-8, no line. */
+static void
+cuts_are_between_characters(void **state)
+{
+    (void)state;
+    for (size_t shift = 0; shift < 4; shift++) {
+        char text[4000] = "abcd";
+        json_t *json;
+
+        text[shift] = '\0';
+        while (strlen(text) < 3990)
+            strcat(text, "\xe2\x82\xac");
+        listen_to(LOG_JSON);
+        log_record(LOG_INFO, text, NULL);
+        json = heard_json();
+        assert_non_null(json_object_get(json, "message"));
+        json_decref(json);
+    }
+}
+
+/* Would catch a message that vanishes from its line because a path, say, is no
+ * UTF-8. */
+static void
+bytes_that_are_no_utf8_are_escaped(void **state)
+{
+    json_t *json;
+
+    (void)state;
+    listen_to(LOG_JSON);
+    log_error("cannot write to %s", "/tmp/\xff\xfe");
+    json = heard_json();
+    assert_string_equal(json_string_value(json_object_get(json, "message")),
+                        "cannot write to /tmp/\\xff\\xfe");
+    json_decref(json);
+}
+
+/* Would catch a text that moves the cursor or begins a line of its own. */
+static void
+control_characters_stay_inside(void **state)
+{
+    (void)state;
+    listen_to(LOG_TEXT);
+    log_info("a\nb\x1b[2Jc\x7f");
+    assert_string_equal(heard(), "test: a?b?[2Jc?");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(long_texts_give_way),
+        cmocka_unit_test(cuts_are_between_characters),
+        cmocka_unit_test(bytes_that_are_no_utf8_are_escaped),
+        cmocka_unit_test(control_characters_stay_inside),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
