@@ -459,8 +459,10 @@ master_run(struct site *site)
         fail_start(&m);
     if (m.children != NULL)
         ev_run(m.loop, 0);
-    ev_signal_stop(m.loop, &m.terminate);
-    ev_signal_stop(m.loop, &m.interrupt);
+    /* Stopping the watchers would bring back the default, which kills: one
+     * signal more at this moment must not change the exit status. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     ev_loop_destroy(m.loop);
     return m.status;
 }

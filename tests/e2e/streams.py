@@ -195,6 +195,8 @@ def client_context(ca=None, strict=False, names=True, alpn=None,
     (certificate, key) pair of paths, version is the one TLS version to offer.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Python's default takes a truncation for an orderly end.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if ca is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
