@@ -160,10 +160,14 @@ class Tls(Raw):
             return data
         try:
             data = self._run(lambda: self.tls.read(size))
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
+        except ssl.SSLZeroReturnError:
+            self.end = "close_notify"
+            return b""
+        except ssl.SSLError as error:
             # Without close_notify, .end says "eof" or "reset" already.
-            if isinstance(error, ssl.SSLZeroReturnError):
-                self.end = "close_notify"
+            if (not isinstance(error, ssl.SSLEOFError)
+                    and error.reason != "UNEXPECTED_EOF_WHILE_READING"):
+                raise
             return b""
         if not data:
             self.end = "close_notify"
