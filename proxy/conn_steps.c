@@ -123,17 +123,26 @@ note_failures(struct conn *c)
     } else if (c->client.unwritable) {
         conn_ends(c, END_RESET, c->client.error);
     }
+    /* Nobody takes the backend's output any more, so it may never take what is
+     * left of the client's input. */
+    if (c->client.unwritable && (c->backend.waits & WAIT_WRITE) != 0)
+        c->up.state = FLOW_BROKEN;
     if (c->backend.unreadable) {
         conn_ends_backend(c, c->backend.error);
         c->up.state = FLOW_BROKEN;
     }
 }
 
-/* Since when the client takes nothing of what waits for it; 0: it does. */
+/*
+ * Since when the client takes nothing of what waits for it; 0: it does.  Told
+ * by the wait, not by bytes: after a whole turn none are left here, yet the
+ * socket may be too full to be called writable.
+ */
 static void
 note_stall(struct conn *c, double now)
 {
-    bool stalled = c->down.state < FLOW_SHUT && flow_is_stalled(&c->down);
+    bool stalled =
+        c->down.state < FLOW_SHUT && (c->client.waits & WAIT_WRITE) != 0;
 
     if (!stalled) {
         c->stalled_at = 0;

@@ -172,8 +172,12 @@ endpoint_handshake(struct endpoint *end)
 bool
 endpoint_is_dry(const struct endpoint *end)
 {
-    return end->bio.drained && !end->unreadable
-           && (end->ssl == NULL || !SSL_has_pending(end->ssl));
+    if (!end->bio.drained || end->unreadable)
+        return false;
+    /* The close_notify may have come right behind bytes already read. */
+    return end->ssl == NULL
+           || (!SSL_has_pending(end->ssl)
+               && (SSL_get_shutdown(end->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 
 static enum io

@@ -2,7 +2,7 @@
 #include "proxy/flow.h"
 
 /* Bytes of one turn.  A bulk transfer then waits for its sink's writability,
- * which is already true: others get their turn and no event is lost. */
+ * which mostly is true already: others get their turn and no event is lost. */
 #define TURN_QUOTA (4 * POOL_CHUNK)
 
 void

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -195,7 +196,11 @@ listeners_closed_one(struct listeners *all)
 void
 listeners_stop(struct listeners *all)
 {
+    if (all->stopped)
+        return;
     rest(all, false);
     ev_timer_stop(all->owner->loop, &all->rest);
     all->stopped = true;
+    for (size_t i = 0; i < all->count; i++)
+        close(all->list[i].io.fd);
 }

@@ -34,8 +34,8 @@ struct listeners {
     double warned_at; /* loop time of the last warning */
 };
 
-/* Add a listener on socket fd, which stays its caller's, to the count in
- * list, which has room for it. */
+/* Add a listener on socket fd, which it owns from now on, to the count in list,
+ * which has room for it. */
 void
 listeners_add(struct listeners *all, int fd, const struct service *service);
 
@@ -46,7 +46,8 @@ void listeners_start(struct listeners *all, struct conn_owner *owner);
 /* A connection has closed: accept again if that was being waited for. */
 void listeners_closed_one(struct listeners *all);
 
-/* Never accept again. */
+/* Never accept again: close the sockets.  Whom they queue is served by another
+ * process that has them open too, or refused if there is none. */
 void listeners_stop(struct listeners *all);
 
 #endif

@@ -100,6 +100,7 @@ stop(struct master *m)
     double drain = m->site->settings->timers.drain;
 
     m->stopping = true;
+    sockets_close(&m->site->sockets); /* new connections are refused */
     ev_timer_stop(m->loop, &m->renew);
     ev_timer_set(&m->kill, drain + GRACE_SECONDS, 0);
     ev_timer_start(m->loop, &m->kill);

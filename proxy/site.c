@@ -66,7 +66,7 @@ listen_for_simulator(struct site *site)
         site->simulator = net_listen(&backend->addresses[0], false);
     }
     if (site->simulator == -1) {
-        log_errno("cannot listen for the simulator");
+        log_errno("cannot listen for the simulator on 127.0.0.1 or ::1");
         return -1;
     }
     backend->count = 1;

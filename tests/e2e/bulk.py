@@ -101,8 +101,10 @@ class Exchange:
     def run(self, seconds):
         sock = self.stream.sock
         sock.setblocking(False)
-        while not self.received_all or self.state != "ended" or self.out:
+        while True:
             self.produce()
+            if self.received_all and self.state == "ended" and not self.out:
+                break
             wants_write = [sock] if self.out else []
             wants_read = [] if self.received_all else [sock]
             readable, writable, _ = select.select(

@@ -15,7 +15,7 @@ import warnings
 
 from server import SLOW
 
-TIMEOUT = 20 * SLOW
+TIMEOUT = 10 * SLOW
 CHUNK = 1 << 16
 
 

@@ -107,6 +107,19 @@ def end_stream(stream, how):
         stream.fin()
 
 
+@pytest.mark.parametrize("size", [1, 1000, 100_000])
+def test_close_notify_right_behind_data(front, size):
+    """An end that arrives in one segment with the last data, and is lost."""
+    server = front(backends.echo)
+    for _ in range(30):
+        with connect(server) as stream:
+            stream.sock.settimeout(3 * SLOW)
+            stream.tls.write(b"x" * size)
+            stream.close_notify()   # one send() for both
+            assert len(stream.recv_all()) == size
+            assert stream.end == "close_notify"
+
+
 @pytest.mark.parametrize("how", ["close_notify", "fin", "both"])
 @pytest.mark.parametrize("size", [0, 1, 100_000])
 def test_reply_after_the_clients_end(front, how, size):
@@ -227,8 +240,16 @@ def test_memory_of_senders(front):
     finally:
         for stream in streams:
             stream.close()
-    wait_for(lambda: server.api("/api/status")["ports"]["forward"]["active"]
-             == 0, what="all ended")
+
+
+def test_client_gone_behind_full_buffers(front):
+    """A dead client that is kept because its last bytes find no room."""
+    server = front(backends.echo)
+    stream = connect(server)
+    fill(stream)                    # the echo server now waits for us
+    stream.reset()
+    record = server.wait_connection(stream.local_port, seconds=5)
+    assert record["end"] == "reset"
 
 
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer's memory, not ours")
