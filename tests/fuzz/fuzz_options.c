@@ -215,8 +215,6 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         check_settings(&settings);
         check_layout(&settings);
     }
-    for (size_t i = 0; i < settings.assignment_count; i++)
-        free((void *)settings.assignments[i].name);
     free(capture.out_text);
     free(capture.err_text);
     free(text);
