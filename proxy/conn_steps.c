@@ -112,9 +112,9 @@ step_connect(struct conn *c)
 static void
 note_failures(struct conn *c)
 {
+    if (c->event.alert_received != EVENT_NO_ALERT)
+        conn_ends(c, END_EOF, 0);
     if (c->client.unreadable) {
-        if (c->event.alert_received != EVENT_NO_ALERT)
-            conn_ends(c, END_EOF, 0);
         conn_ends(c, c->client.error == 0 ? END_REFUSED : END_RESET,
                   c->client.error);
         c->down.state = FLOW_BROKEN;
