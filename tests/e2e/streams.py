@@ -23,6 +23,12 @@ class Ended(Exception):
     """The peer ended the stream before what was asked for arrived."""
 
 
+def is_truncation(error):
+    """True if TLS found the end of the stream without close_notify."""
+    return (isinstance(error, ssl.SSLEOFError)
+            or error.reason == "UNEXPECTED_EOF_WHILE_READING")
+
+
 class Raw:
     """Bytes over TCP."""
 
@@ -63,7 +69,8 @@ class Raw:
         while len(data) < size:
             some = self.recv(size - len(data))
             if not some:
-                raise Ended(f"{self.end} after {data!r}")
+                raise Ended(f"{self.end} after {len(data)} bytes: "
+                            f"{data[:40]!r}...")
             data += some
         return data
 
@@ -160,11 +167,13 @@ class Tls(Raw):
             return data
         try:
             data = self._run(lambda: self.tls.read(size))
-        except (ssl.SSLEOFError, ssl.SSLZeroReturnError) as error:
-            # Without close_notify, .end says "eof" or "reset" already.
-            if isinstance(error, ssl.SSLZeroReturnError):
-                self.end = "close_notify"
+        except ssl.SSLZeroReturnError:
+            self.end = "close_notify"
             return b""
+        except ssl.SSLError as error:
+            if not is_truncation(error):
+                raise
+            return b""              # .end says "eof" or "reset" already
         if not data:
             self.end = "close_notify"
         return data
@@ -195,6 +204,8 @@ def client_context(ca=None, strict=False, names=True, alpn=None,
     (certificate, key) pair of paths, version is the one TLS version to offer.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Set by Python, it makes every FIN look like a close_notify.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if ca is None:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
