@@ -172,8 +172,9 @@ step_relay(struct conn *c)
     if (c->up.state >= FLOW_SHUT && c->down.state >= FLOW_SHUT) {
         /* A client that has not ended its side must be able to read our last
          * bytes, an alert or the backend's, before the socket closes; unless
-         * it is a reset that we have to pass on. */
-        bool over = c->up.source_end == IO_EOF || c->client.error != 0
+         * it is a reset that we have to pass on.  More may follow even upon a
+         * close_notify: only FIN is the end. */
+        bool over = c->client.bio.eof || c->client.error != 0
                     || (c->client.ssl == NULL && c->backend.unreadable);
 
         return conn_enter(c, over ? CONN_DONE : CONN_LINGER);

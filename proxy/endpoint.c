@@ -43,6 +43,8 @@ endpoint_start_tls(struct endpoint *end, SSL_CTX *context)
     SSL_set_bio(end->ssl, bio, bio);
     SSL_set_app_data(end->ssl, end->event);
     SSL_set_accept_state(end->ssl);
+    /* OpenSSL takes 40 KB for a handshake: not for a client that is silent. */
+    end->bio.drained = true;
     return 0;
 }
 
@@ -51,7 +53,7 @@ endpoint_wake(struct endpoint *end, unsigned ready)
 {
     end->waits = 0;
     if (ready & WAIT_READ)
-        end->bio.drained = false;
+        tlsbio_turn(&end->bio);
     if (ready & WAIT_WRITE)
         end->blocked = false;
 }
@@ -144,6 +146,10 @@ endpoint_handshake(struct endpoint *end)
     enum io result;
     enum io flushed;
 
+    if (end->bio.drained && end->bio.head_length == 0) {
+        end->waits |= WAIT_READ;
+        return IO_AGAIN;
+    }
     do {
         int rc;
 
@@ -368,15 +374,18 @@ endpoint_info(const SSL *ssl, int where, int value)
 {
     struct event *event = SSL_get_app_data(ssl);
     const struct tlsbio *io = BIO_get_data(SSL_get_rbio(ssl));
-    bool warning = value >> 8 == SSL3_AL_WARNING;
+    bool fatal = value >> 8 == SSL3_AL_FATAL;
     int alert = value & 0xff;
 
-    if ((where & SSL_CB_ALERT) == 0 || alert == SSL_AD_CLOSE_NOTIFY)
+    if ((where & SSL_CB_ALERT) == 0)
         return;
     /* RFC 8446, 6: in TLS 1.3 the level means nothing, and only these two
-     * alerts are no errors.  Java says good-bye with user_canceled. */
-    if (alert == SSL_AD_USER_CANCELLED
-        || (warning && SSL_version(ssl) < TLS1_3_VERSION))
+     * alerts are no errors; Java says good-bye with user_canceled.  Before, the
+     * level alone decides, and one that is neither fatal nor a warning is no
+     * alert but an error of its own. */
+    if (SSL_version(ssl) < TLS1_3_VERSION
+            ? !fatal
+            : alert == SSL_AD_CLOSE_NOTIFY || alert == SSL_AD_USER_CANCELLED)
         return;
     if (where & SSL_CB_READ)
         event->alert_received = (int16_t)alert;

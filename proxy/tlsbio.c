@@ -5,6 +5,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/*
+ * Bytes of one turn.  What carries no data, a KeyUpdate above all, keeps
+ * SSL_read() going for as long as the client sends: others would wait for ever.
+ */
+#define TURN_QUOTA POOL_CHUNK
+
 static BIO_METHOD *method;
 
 /* Note the client's first bytes, and what they make of it. */
@@ -42,7 +48,8 @@ bio_read(BIO *bio, char *bytes, int length)
     while (n == -1 && errno == EINTR);
 
     if (n > 0) {
-        io->drained = n < length;
+        io->turn += (size_t)n;
+        io->drained = n < length || io->turn >= TURN_QUOTA;
         classify(io, bytes, (size_t)n);
         if (io->first == FIRST_TLS || io->first == FIRST_NONE)
             return (int)n;
@@ -114,6 +121,13 @@ tlsbio_setup(void)
     BIO_meth_set_write(method, bio_write);
     BIO_meth_set_ctrl(method, bio_control);
     return 0;
+}
+
+void
+tlsbio_turn(struct tlsbio *io)
+{
+    io->drained = false;
+    io->turn = 0;
 }
 
 BIO *

@@ -27,7 +27,8 @@ struct tlsbio {
     int fd;
     struct pool *pool;
     struct buf out;   /* records that the socket has not taken yet */
-    bool drained;     /* the socket has nothing until it is readable again */
+    bool drained;     /* nothing more is read until the socket is readable */
+    size_t turn;      /* bytes read since it was */
     bool eof;         /* the peer's FIN was read */
     bool established; /* the handshake is complete */
     bool mute;        /* what OpenSSL writes is dropped */
@@ -43,5 +44,8 @@ int tlsbio_setup(void);
 /* A BIO over bio, owned by the caller (usually handed to SSL_set_bio()); NULL
  * if there is no memory. */
 BIO *tlsbio_new(struct tlsbio *bio);
+
+/* The socket is readable: another turn of reading begins. */
+void tlsbio_turn(struct tlsbio *bio);
 
 #endif

@@ -134,6 +134,12 @@ def backend():
     assert errors == []
 
 
+@pytest.fixture
+def keylog(tmp_path):
+    """Where a records.Client finds its keys."""
+    return tmp_path / "keylog"
+
+
 class Network:
     """A network namespace with nothing but a loopback interface."""
 

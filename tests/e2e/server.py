@@ -19,6 +19,8 @@ import time
 import uuid
 from pathlib import Path
 
+import pytest
+
 import procfs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,9 @@ SANITIZER_REPORT = re.compile(
     r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:")
 MARK = "MAPITEST_E2E_MARK"
 F_SETPIPE_SZ = 1031
+
+long_tier = pytest.mark.skipif("E2E_LONG" not in os.environ,
+                               reason="long: for tests/run topology")
 
 
 def scaled(number, least=1):
