@@ -45,6 +45,12 @@ log_wants(enum log_level level)
     return level <= state.most;
 }
 
+bool
+log_has_fields(void)
+{
+    return state.format == LOG_JSON;
+}
+
 /* False if the line would have to be waited for. */
 static bool
 write_line(const char *line, size_t length)

@@ -33,6 +33,9 @@ log_setup(const char *program, enum log_format format, enum log_level most);
 /* True if messages of this level are written at all. */
 bool log_wants(enum log_level level);
 
+/* True if lines are JSON: the fields of log_record() will be seen. */
+bool log_has_fields(void);
+
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -17,7 +17,8 @@ struct salt_pool {
     size_t left;
 };
 
-/* Write SALT_LENGTH letters and digits and a NUL, every one equally likely.
+/* Write SALT_LENGTH letters and digits and a NUL, every one equally likely, but
+ * for the second one: a TLS client that reads it must see an error at once.
  * Returns -1, with errno set, if the kernel has no random bytes for us. */
 int salt_make(struct salt_pool *pool, char out[SALT_LENGTH + 1]);
 

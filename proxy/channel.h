@@ -13,12 +13,13 @@
 #include <stdbool.h>
 
 enum message {
-    MESSAGE_NONE,  /* nothing to read yet */
-    MESSAGE_GONE,  /* the other side has closed */
-    MESSAGE_READY, /* child: I serve */
-    MESSAGE_STOP,  /* master: finish within the drain time, then exit */
-    MESSAGE_DRAIN, /* master: accept no more, exit when all have closed */
-    MESSAGE_STORE, /* master to control: new certificates, as a memfd */
+    MESSAGE_NONE,   /* nothing to read yet */
+    MESSAGE_GONE,   /* the other side has closed */
+    MESSAGE_READY,  /* child: I serve */
+    MESSAGE_CLOSED, /* worker: I accept no more */
+    MESSAGE_STOP,   /* master: finish within the drain time, then exit */
+    MESSAGE_DRAIN,  /* master: accept no more, exit when all have closed */
+    MESSAGE_STORE,  /* master to control: new certificates, as a memfd */
 };
 
 /* A connected pair, close-on-exec and non-blocking; -1 with errno set. */

@@ -35,6 +35,12 @@ conn_ends_backend(struct conn *c, int error)
     conn_ends(c, END_BACKEND, error);
 }
 
+bool
+conn_is_half_over(const struct conn *c)
+{
+    return c->down.state >= FLOW_SHUT || c->up.state == FLOW_BROKEN;
+}
+
 /*
  * When the connection must have moved on: loop time, or 0 for never.  *phase is
  * what it is late for.
@@ -58,7 +64,7 @@ deadline(const struct conn *c, enum event_phase *phase)
         {c->state == CONN_RELAY, c->moved_at, timers->idle, PHASE_RELAY},
         {c->state == CONN_RELAY && c->stalled_at > 0, c->stalled_at,
          timers->stall, PHASE_STALL},
-        {c->state == CONN_RELAY && c->down.state >= FLOW_SHUT, c->moved_at,
+        {c->state == CONN_RELAY && conn_is_half_over(c), c->moved_at,
          timers->half_closed, PHASE_HALF_CLOSED},
     };
     double earliest = 0;

@@ -57,6 +57,10 @@ enum step conn_enter(struct conn *c, enum conn_state next);
 /* Something began that has a deadline of its own. */
 void conn_set_timer(struct conn *c);
 
+/* True if nothing more will come from the backend, or go to it: a client that
+ * is silent from now on has not long. */
+bool conn_is_half_over(const struct conn *c);
+
 /* Note how it ended, unless that is known already: the first cause counts. */
 void conn_ends(struct conn *c, enum event_end end, int error);
 

@@ -112,9 +112,9 @@ step_connect(struct conn *c)
 static void
 note_failures(struct conn *c)
 {
+    if (c->event.alert_received != EVENT_NO_ALERT)
+        conn_ends(c, END_EOF, 0);
     if (c->client.unreadable) {
-        if (c->event.alert_received != EVENT_NO_ALERT)
-            conn_ends(c, END_EOF, 0);
         conn_ends(c, c->client.error == 0 ? END_REFUSED : END_RESET,
                   c->client.error);
         c->down.state = FLOW_BROKEN;
@@ -161,7 +161,7 @@ static enum step
 step_relay(struct conn *c)
 {
     uint64_t before = c->up.taken + c->client.sent + c->backend.sent;
-    enum flow_state down_was = c->down.state;
+    bool was_half_over = conn_is_half_over(c);
     double now = ev_now(c->owner->loop);
 
     flow_run(&c->up);
@@ -180,7 +180,7 @@ step_relay(struct conn *c)
         return conn_enter(c, over ? CONN_DONE : CONN_LINGER);
     }
     note_stall(c, now);
-    if (c->down.state >= FLOW_SHUT && down_was < FLOW_SHUT)
+    if (conn_is_half_over(c) && !was_half_over)
         conn_set_timer(c);
     return STEP_WAIT;
 }

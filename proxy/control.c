@@ -4,14 +4,13 @@
 #include <errno.h>
 #include <ev.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/log.h"
 #include "proxy/channel.h"
 #include "proxy/http.h"
 #include "proxy/journal.h"
+#include "proxy/parcel.h"
 #include "proxy/routes.h"
 
 /* Events read in one turn: HTTP must not starve behind them. */
@@ -58,21 +57,10 @@ on_event(struct ev_loop *loop, ev_io *io, int ready)
 static void
 take_store(struct control *control, int fd)
 {
-    struct store *store = NULL;
-    struct stat stat;
-    void *blob;
+    struct store *store = parcel_open(fd);
 
-    if (fd == -1 || fstat(fd, &stat) == -1)
+    if (store == NULL)
         return;
-    blob = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (blob != MAP_FAILED) {
-        store = store_unpack(blob, (size_t)stat.st_size);
-        munmap(blob, (size_t)stat.st_size);
-    }
-    if (store == NULL) {
-        log_error("the renewed certificates did not arrive whole");
-        return;
-    }
     store_free(control->store);
     control->store = store;
     control->routes.store = store;
@@ -96,6 +84,7 @@ on_message(struct ev_loop *loop, ev_io *io, int ready)
         break;
     case MESSAGE_NONE:
     case MESSAGE_READY:
+    case MESSAGE_CLOSED:
         break;
     }
     net_close(&fd);

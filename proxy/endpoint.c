@@ -273,6 +273,10 @@ write_tls(struct endpoint *end, struct buf *from)
         rc = SSL_write_ex(end->ssl, buf_peek(from), piece, &n);
         if (rc != 1) {
             result = tls_failure(end, rc);
+            /* What failed although the peer has ended its direction, by a
+             * fatal alert perhaps, is an orderly end to OpenSSL. */
+            if (result == IO_EOF)
+                result = broke(end, &end->unwritable, 0);
             break;
         }
         buf_consume(from, n);

@@ -154,5 +154,5 @@ journal_write(const struct event *event, const char *name)
 
     if (log_wants(level))
         log_record(level, journal_line(event, name, line, sizeof line),
-                   event_json(event, name));
+                   log_has_fields() ? event_json(event, name) : NULL);
 }

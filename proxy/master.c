@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "certs/store.h"
 #include "proxy/channel.h"
 #include "proxy/child.h"
+#include "proxy/parcel.h"
 
 /* A process that dies sooner than this after its start is restarted with a
  * pause, so that one that cannot live does not eat a CPU. */
@@ -29,6 +28,14 @@
 /* Renewals that open connections may outlive. */
 #define OLD_GENERATIONS_MAX 4
 
+/* Certificates are renewed in steps, so that a file that a client has fetched
+ * is never older than the certificate that it is shown next. */
+enum renewal {
+    RENEWAL_NONE,
+    RENEWAL_STARTING, /* workers with the new certificates */
+    RENEWAL_CLOSING,  /* the old workers' listening sockets */
+};
+
 struct child {
     struct child *next;
     struct master *master;
@@ -39,8 +46,8 @@ struct child {
     unsigned restarts;
     pid_t pid; /* 0: waits to be restarted */
     int channel;
-    bool ready;
-    bool retiring; /* a worker that a newer one has replaced */
+    bool ready;    /* it serves, or accepts if it is a worker */
+    bool retiring; /* a worker that a newer one replaces */
     double started;
     ev_child exited;
     ev_io message;
@@ -52,9 +59,9 @@ struct master {
     struct ev_loop *loop;
     struct child *children;
     unsigned generation;
-    bool serving;   /* everything was ready once */
-    bool switching; /* new workers are to replace the retiring ones */
-    bool stopping;  /* workers first, then the others */
+    bool serving; /* everything was ready once */
+    enum renewal renewal;
+    bool stopping; /* workers first, then the others */
     int status;
     ev_signal terminate, interrupt;
     ev_timer kill;
@@ -128,74 +135,66 @@ say_serving(struct master *m)
     log_info("Serving requests on base port %u", layout->base);
 }
 
-/* Give control the files that belong to the certificates of the new workers. */
-static int
-send_store(struct master *m, int channel)
-{
-    struct store *store = store_new(m->site->certs);
-    uint8_t *blob = NULL;
-    size_t length = 0;
-    int fd = -1;
-    int result = -1;
-
-    if (store != NULL)
-        blob = store_pack(store, &length);
-    if (blob == NULL)
-        goto done;
-    fd = memfd_create("certificates", MFD_CLOEXEC);
-    if (fd != -1 && write(fd, blob, length) == (ssize_t)length
-        && channel_send(channel, MESSAGE_STORE, fd) == 0)
-        result = 0;
-
-done:
-    if (result == -1)
-        log_errno("cannot pass the renewed certificates on");
-    net_close(&fd);
-    free(blob);
-    store_free(store);
-    return result;
-}
-
-/* The new workers are ready: files, certificates and redirect change now, and
- * the old workers accept no more. */
-static void
-switch_generation(struct master *m)
-{
-    for (struct child *c = m->children; c != NULL; c = c->next) {
-        if (c->kind == PROCESS_CONTROL && c->pid > 0)
-            (void)send_store(m, c->channel);
-        if (!c->retiring || c->pid == 0)
-            continue;
-        (void)channel_send(c->channel, MESSAGE_DRAIN, -1);
-        if (m->generation - c->generation > OLD_GENERATIONS_MAX)
-            (void)channel_send(c->channel, MESSAGE_STOP, -1);
-    }
-    m->switching = false;
-    log_info("generated certificates renewed");
-    count(&m->site->board->renewals, 1);
-}
-
+/* True if all children that are, or are not, retiring are ready, or not. */
 static bool
-all_ready(const struct master *m)
+all_are(const struct master *m, bool retiring, bool ready)
 {
     for (const struct child *c = m->children; c != NULL; c = c->next)
-        if (!c->retiring && !c->ready)
+        if (c->retiring == retiring && c->ready != ready)
             return false;
     return true;
 }
 
 static void
-child_is_ready(struct child *child)
+drain_retiring(struct master *m)
+{
+    for (struct child *c = m->children; c != NULL; c = c->next) {
+        if (!c->retiring)
+            continue;
+        (void)channel_send(c->channel, MESSAGE_DRAIN, -1);
+        if (m->generation - c->generation > OLD_GENERATIONS_MAX)
+            (void)channel_send(c->channel, MESSAGE_STOP, -1);
+    }
+}
+
+static void
+switch_files(struct master *m)
+{
+    int fd = parcel_make(m->site->certs);
+
+    for (struct child *c = m->children; c != NULL; c = c->next)
+        if (c->kind == PROCESS_CONTROL && c->pid > 0
+            && channel_send(c->channel, MESSAGE_STORE, fd) == -1)
+            log_errno("cannot pass the renewed certificates on");
+    net_close(&fd);
+    log_info("generated certificates renewed");
+    count(&m->site->board->renewals, 1);
+}
+
+static void
+advance_renewal(struct master *m)
+{
+    if (m->renewal == RENEWAL_STARTING && all_are(m, false, true)) {
+        drain_retiring(m);
+        m->renewal = RENEWAL_CLOSING;
+    }
+    if (m->renewal == RENEWAL_CLOSING && all_are(m, true, false)) {
+        switch_files(m);
+        m->renewal = RENEWAL_NONE;
+    }
+}
+
+static void
+child_is_ready(struct child *child, bool ready)
 {
     struct master *m = child->master;
 
-    child->ready = true;
-    if (m->stopping || !all_ready(m))
+    child->ready = ready;
+    if (m->stopping)
         return;
-    if (!m->serving)
+    if (!m->serving && all_are(m, false, true))
         say_serving(m);
-    else if (m->switching)
-        switch_generation(m);
+    advance_renewal(m);
 }
 
 static void
@@ -207,7 +206,10 @@ on_message(struct ev_loop *loop, ev_io *io, int ready)
     (void)ready;
     switch (channel_receive(io->fd, &fd)) {
     case MESSAGE_READY:
-        child_is_ready(child);
+        child_is_ready(child, true);
+        break;
+    case MESSAGE_CLOSED:
+        child_is_ready(child, false);
         break;
     case MESSAGE_GONE:
         ev_io_stop(loop, io); /* on_exit() says the rest */
@@ -268,6 +270,7 @@ on_exit_status(struct ev_loop *loop, ev_child *watcher, int ready)
         advance_stop(m);
     } else if (child->retiring) {
         child_free(child);
+        advance_renewal(m);
     } else if (!m->serving) {
         exit_text(watcher->rstatus, how);
         log_error("%s %d %s before it could serve", process_names[child->kind],
@@ -421,9 +424,15 @@ on_renew(struct ev_loop *loop, ev_timer *timer, int ready)
     }
     ev_timer_again(loop, timer);
     m->generation++;
-    m->switching = true;
-    for (struct child *c = m->children; c != NULL; c = c->next)
-        c->retiring = c->retiring || c->kind == PROCESS_WORKER;
+    m->renewal = RENEWAL_STARTING;
+    for (struct child *c = m->children, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->kind != PROCESS_WORKER)
+            continue;
+        c->retiring = true;
+        if (c->pid == 0)
+            child_free(c); /* it waits for its restart: it has a successor */
+    }
     if (add_workers(m) == -1)
         log_error("no memory to renew the certificates");
 }
@@ -459,8 +468,10 @@ master_run(struct site *site)
         fail_start(&m);
     if (m.children != NULL)
         ev_run(m.loop, 0);
-    ev_signal_stop(m.loop, &m.terminate);
-    ev_signal_stop(m.loop, &m.interrupt);
+    /* Stopping the watchers would bring back the default, which kills: one
+     * signal more at this moment must not change the exit status. */
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
     ev_loop_destroy(m.loop);
     return m.status;
 }

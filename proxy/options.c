@@ -106,9 +106,7 @@ set_assign(struct settings *s, const char *value)
         return "has no port number from 1 to 65535";
     if (strncmp(value, "base=", 5) == 0)
         return "would move the base port: use -p";
-    a->name = strndup(value, (size_t)(equals - value));
-    if (a->name == NULL)
-        return "does not fit into memory";
+    snprintf(a->name, sizeof a->name, "%.*s", (int)(equals - value), value);
     s->assignment_count++;
     return NULL;
 }

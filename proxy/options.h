@@ -15,8 +15,7 @@ enum options_result {
 };
 
 /*
- * Fill settings from argv, defaults included.  Strings are argv's own, or
- * copies that live as long as the program.
+ * Fill settings from argv, defaults included.  Strings are argv's own.
  */
 enum options_result
 options_parse(struct settings *settings, int argc, char **argv);

@@ -32,7 +32,7 @@ struct timers {
 };
 
 struct assignment {
-    const char *name;
+    char name[64]; /* what is cut off here is no port's name either */
     uint16_t port;
 };
 

@@ -2,6 +2,7 @@
 #include "proxy/worker.h"
 
 #include <ev.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,11 @@
 #include "proxy/listener.h"
 #include "proxy/tlsbio.h"
 
+/* After many have closed, what the allocator keeps goes back to the system: not
+ * for a lone one, which costs more than it brings, and not often. */
+#define TRIM_CLOSES  64
+#define TRIM_SECONDS 1.0
+
 struct worker {
     struct conn_owner owner; /* first: the callback finds us by it */
     const struct worker_task *task;
@@ -18,6 +24,8 @@ struct worker {
     struct listeners listeners;
     ev_io channel;
     ev_timer drain;
+    ev_timer trim;
+    unsigned closes; /* since the last trim */
     bool draining;
 };
 
@@ -87,10 +95,25 @@ make_listeners(struct worker *w)
 }
 
 static void
+on_trim(struct ev_loop *loop, ev_timer *timer, int ready)
+{
+    struct worker *w = timer->data;
+
+    (void)loop;
+    (void)ready;
+    w->closes = 0;
+    malloc_trim(0);
+}
+
+static void
 on_closed(struct conn_owner *owner)
 {
     struct worker *w = (struct worker *)owner;
 
+    if (++w->closes > TRIM_CLOSES && !ev_is_active(&w->trim)) {
+        ev_timer_set(&w->trim, TRIM_SECONDS, 0);
+        ev_timer_start(owner->loop, &w->trim);
+    }
     listeners_closed_one(&w->listeners);
     if (w->draining && owner->open == 0)
         ev_break(owner->loop, EVBREAK_ALL);
@@ -137,6 +160,7 @@ on_message(struct ev_loop *loop, ev_io *io, int ready)
         break;
     case MESSAGE_DRAIN:
         drain(w, 0);
+        (void)channel_send(io->fd, MESSAGE_CLOSED, -1);
         break;
     case MESSAGE_GONE:
         conn_cut_all(&w->owner);
@@ -144,6 +168,7 @@ on_message(struct ev_loop *loop, ev_io *io, int ready)
         break;
     case MESSAGE_NONE:
     case MESSAGE_READY:
+    case MESSAGE_CLOSED:
     case MESSAGE_STORE:
         break;
     }
@@ -180,7 +205,8 @@ worker_run(const struct worker_task *task)
         || make_listeners(w) == -1)
         goto done;
     ev_timer_init(&w->drain, on_drained, 0, 0);
-    w->drain.data = w;
+    ev_timer_init(&w->trim, on_trim, TRIM_SECONDS, 0);
+    w->drain.data = w->trim.data = w;
     ev_io_init(&w->channel, on_message, task->channel, EV_READ);
     w->channel.data = w;
     ev_io_start(w->owner.loop, &w->channel);

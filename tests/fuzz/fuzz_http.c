@@ -109,13 +109,24 @@ converse(int fd, const uint8_t *bytes, size_t length, size_t piece,
     return used;
 }
 
+/* True if a line begins so.  It need not be the first: libmicrohttpd steps over
+ * empty lines, and over those that begin with a NUL. */
 static bool
-begins(const uint8_t *bytes, size_t length, const char *with)
+has_line(const uint8_t *bytes, size_t length, const char *with)
 {
-    return length >= strlen(with) && memcmp(bytes, with, strlen(with)) == 0;
+    size_t n = strlen(with);
+
+    for (size_t at = 0; at + n <= length; at++)
+        if ((at == 0 || bytes[at - 1] == '\n')
+            && memcmp(bytes + at, with, n) == 0)
+            return true;
+    return false;
 }
 
-/* The first answer: a status we know, and headers that it must have. */
+/*
+ * The first answer: a status we know, and headers that it must have.  It may be
+ * missing: libmicrohttpd drops some requests whose client is at its end.
+ */
 static void
 check_answer(const char *answer, const uint8_t *asked, size_t length)
 {
@@ -124,6 +135,8 @@ check_answer(const char *answer, const uint8_t *asked, size_t length)
     const char *nosniff_at = strcasestr(answer, nosniff);
     int status = 0;
 
+    if (*answer == '\0')
+        return;
     REQUIRE(sscanf(answer, "HTTP/1.%*1[01] %3d", &status) == 1);
     REQUIRE(headers_end != NULL);
     if (status == 100) {
@@ -134,13 +147,10 @@ check_answer(const char *answer, const uint8_t *asked, size_t length)
             || status == 505);
     if (status == 200 || status == 404 || status == 405)
         REQUIRE(nosniff_at != NULL && nosniff_at < headers_end);
-    while (length > 0 && (*asked == '\r' || *asked == '\n')) {
-        asked++;
-        length--;
-    }
     if (status == 200) {
         REQUIRE(server.found > 0);
-        REQUIRE(begins(asked, length, "GET") || begins(asked, length, "HEAD"));
+        REQUIRE(has_line(asked, length, "GET")
+                || has_line(asked, length, "HEAD"));
     }
 }
 
@@ -160,8 +170,7 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     used = converse(fd, input.at, input.left, piece, (uint8_t *)answer,
                     sizeof answer - 1);
     answer[used] = '\0';
-    if (used > 0)
-        check_answer(answer, input.at, input.left);
+    check_answer(answer, input.at, input.left);
     net_close(&fd);
     for (int turns = 0; fuzz_free_descriptor() != lowest; turns++) {
         REQUIRE(turns < TURNS_MAX);

@@ -188,7 +188,8 @@ whole_session(void **state)
     finish(&f);
 }
 
-/* Would catch: salts that repeat, miss a character, or favour one. */
+/* Would catch: salts that repeat, miss a character, or favour one; one that NSS
+ * takes for the length of a TLS record, whose rest it then waits for. */
 static void
 salts_use_the_alphabet(void **state)
 {
@@ -204,11 +205,12 @@ salts_use_the_alphabet(void **state)
         assert_int_equal(salt_make(&pool, salt), 0);
         assert_string_not_equal(salt, last);
         for (int j = 0; j < SALT_LENGTH; j++)
-            seen[(unsigned char)salt[j]]++;
+            seen[(unsigned char)salt[j]] += j != 1;
+        assert_true(salt[1] << 8 > 16384 + 2048);
     }
-    /* 968 expected, standard deviation 31: seven of them either way. */
+    /* 887 expected, standard deviation 30: seven of them either way. */
     for (int i = 0; i < 256; i++)
-        assert_in_range(seen[i], isalnum(i) ? 750 : 0, isalnum(i) ? 1190 : 0);
+        assert_in_range(seen[i], isalnum(i) ? 677 : 0, isalnum(i) ? 1097 : 0);
 }
 
 /* Would catch: a proxy's health check (LOCAL) refused, a half-closed client

@@ -1,0 +1,184 @@
+#!/usr/bin/python3
+"""interop.py - every TLS stack against a running mapitest
+
+usage: interop.py [--update] [STACK...]
+
+Builds and runs the clients, and compares what they and the server's log say
+with MATRIX.md; --update writes that page instead.  With names of stacks only
+these run, their cells are compared, and the page is not written.
+
+SPDX-License-Identifier: MPL-2.0
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+
+import matrix                                           # noqa: E402
+import stacks                                           # noqa: E402
+from cases import CASES, SAME, UNDOTTED                         # noqa: E402
+from server import Mapitest, SLOW, wait_for             # noqa: E402
+
+TIMEOUT = 30 * SLOW
+FILES = ("ca1.crt", "ca2.crt", "client2.crt", "client2.key", "client2.keycrt")
+# A clock that is behind by more than a leaf's lifetime; ld.so knows $LIB.
+LATE = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1",
+        "FAKETIME": "-20d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+class Runner:
+    """Two servers, one of them late, and a folder for what clients need."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        names = ("-n", SAME, "-n", UNDOTTED)
+        self.servers = {"today": Mapitest(*names),
+                        "late": Mapitest(*names, env=LATE)}
+        for name, server in self.servers.items():
+            server.wait_ready()
+            self.fetch(server, self.folder / name)
+
+    def fetch(self, server, folder):
+        folder.mkdir()
+        for name in FILES:
+            (folder / name).write_bytes(server.file(name))
+        subprocess.run(
+            ["openssl", "pkcs12", "-export", "-in", folder / "client2.keycrt",
+             "-name", "client2", "-passout", "pass:",
+             "-out", folder / "client2.p12"], check=True)
+
+    def stop(self):
+        for server in self.servers.values():
+            server.check_end()
+
+    def arguments(self, stack, case):
+        """The eight arguments of every client, see stacks.py."""
+        server, folder = self.servers[case.server], self.folder / case.server
+        cert = key = ""
+        if case.client:
+            cert, key = folder / "client2.crt", folder / "client2.key"
+            if stack.pkcs12:
+                cert, key = folder / "client2.p12", ""
+        return [server.host, server.port(case.port), case.host,
+                case.ca and folder / case.ca, case.version, cert, key,
+                case.alpn]
+
+    def cell(self, stack, case):
+        """What to write for the stack's turn at the case; and its words."""
+        if not stack.can(case):
+            return matrix.IMPOSSIBLE, ""
+        server = self.servers[case.server]
+        start = len(server.log())
+        command = [*stacks.command(stack, self.folder),
+                   *map(str, self.arguments(stack, case))]
+        code, output, errors = run_client(command)
+        words = f"exit {code}, {output!r}\n{errors}"
+        try:
+            record = wait_for(lambda: server.connections(start))[0]
+        except AssertionError:
+            return f"{matrix.FAILED} (no record)", words
+        words += f"\n{record}"
+        seen = what_server_saw(record, case)
+        if not as_it_must(case, code, output, record):
+            return f"{matrix.FAILED} ({seen})", words
+        return seen, words
+
+
+def run_client(command):
+    """Exit status or None, output, errors; what hangs is killed."""
+    with subprocess.Popen(
+            command, env=stacks.ENVIRONMENT, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            errors="backslashreplace", start_new_session=True) as client:
+        try:
+            output, errors = client.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(client.pid, signal.SIGKILL)
+            output, errors = client.communicate()
+            return None, output, errors
+    return client.returncode, output, errors
+
+
+def what_server_saw(record, case):
+    assert record["port"] == case.port, record
+    if record["alert_sent"] is not None:
+        return f"sent {record['alert_sent']}"
+    if not case.defect and record["alert_received"] is None:
+        return matrix.OK
+    before = "HS+" if record["handshake"] and case.defect else ""
+    if record["alert_received"] is not None:
+        return f"{before}{record['alert_received']}"
+    ends = {"close_notify": "CN", "eof": "EOF", "reset": "EOF"}
+    return before + ends.get(record["end"], record["end"])
+
+
+def as_it_must(case, code, output, record):
+    if case.connects:
+        reply = ("^monetdbs://" if case.port == "redirect" else
+                 f"!Sorry, this is not a real MonetDB instance ({case.port})")
+        return code == 0 and reply in output
+    sent = record["bytes_up"] if case.port != "plain" else 0
+    return code not in (0, None) and sent == 0 and "Sorry" not in output
+
+
+def run(chosen):
+    """Results and versions of the chosen stacks."""
+    results, versions = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for stack in chosen:
+            began = time.monotonic()
+            stacks.build(stack, folder)
+            versions[stack.name] = stacks.version(stack)
+            print(f"{stack.name} {versions[stack.name]}: built in "
+                  f"{time.monotonic() - began:.1f} s", flush=True)
+        runner = Runner(folder)
+        expected = matrix.read_expected()
+        try:
+            for stack in chosen:
+                began = time.monotonic()
+                for case in CASES:
+                    cell, words = runner.cell(stack, case)
+                    results[stack.name, case.name] = cell
+                    if cell != matrix.wanted(stack, case, expected):
+                        print(f"{stack.name}, {case.name}: {cell}: {words}")
+                print(f"{stack.name}: {time.monotonic() - began:.1f} s",
+                      flush=True)
+        finally:
+            runner.stop()
+    return results, versions
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--update", action="store_true")
+    parser.add_argument("stacks", nargs="*", metavar="STACK")
+    options = parser.parse_args()
+
+    unknown = set(options.stacks) - {stack.name for stack in stacks.STACKS}
+    if unknown or (options.update and options.stacks):
+        parser.error(f"no such stack: {unknown}" if unknown else
+                     "--update needs all stacks")
+    chosen = [stack for stack in stacks.STACKS
+              if not options.stacks or stack.name in options.stacks]
+    results, versions = run(chosen)
+    if options.update:
+        matrix.PAGE.write_text(matrix.render(results, versions))
+        print("MATRIX.md is written")
+        return 0
+    page = matrix.read_page()
+    news = matrix.differences(matrix.parse(page)[0], results)
+    if why := matrix.out_of_date(page):
+        news.append(f"MATRIX.md is out of date: {why}")
+    print("\n".join(news) or "all as in MATRIX.md")
+    return 1 if news else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
