@@ -94,6 +94,26 @@ on_connection(void *cls, struct MHD_Connection *connection, void **slot,
         accepting(http, true);
 }
 
+/*
+ * libmicrohttpd waits for edges, and stops reading at the first short read: an
+ * end of file that came together with the request is not seen before the
+ * silence is over.  Ending our reading side makes a new edge of it.
+ */
+static void
+on_answered(void *cls, struct MHD_Connection *connection, void **state,
+            enum MHD_RequestTerminationCode code)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+
+    (void)cls;
+    (void)state;
+    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK
+        && recv(info->connect_fd, &byte, 1, MSG_PEEK) == 0)
+        (void)shutdown(info->connect_fd, SHUT_RD);
+}
+
 static void
 on_accept(struct ev_loop *loop, ev_io *io, int ready)
 {
@@ -286,7 +306,8 @@ start_daemon(struct http *http)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_SECONDS,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_NOTIFY_COMPLETED, on_answered, NULL, MHD_OPTION_END);
 }
 
 static void

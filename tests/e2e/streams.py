@@ -23,6 +23,12 @@ class Ended(Exception):
     """The peer ended the stream before what was asked for arrived."""
 
 
+def is_truncation(error):
+    """True if TLS found the end of the stream without close_notify."""
+    return (isinstance(error, ssl.SSLEOFError)
+            or error.reason == "UNEXPECTED_EOF_WHILE_READING")
+
+
 class Raw:
     """Bytes over TCP."""
 
@@ -165,11 +171,9 @@ class Tls(Raw):
             self.end = "close_notify"
             return b""
         except ssl.SSLError as error:
-            # Without close_notify, .end says "eof" or "reset" already.
-            if (not isinstance(error, ssl.SSLEOFError)
-                    and error.reason != "UNEXPECTED_EOF_WHILE_READING"):
+            if not is_truncation(error):
                 raise
-            return b""
+            return b""              # .end says "eof" or "reset" already
         if not data:
             self.end = "close_notify"
         return data
@@ -200,7 +204,7 @@ def client_context(ca=None, strict=False, names=True, alpn=None,
     (certificate, key) pair of paths, version is the one TLS version to offer.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Python's default takes a truncation for an orderly end.
+    # Set by Python, it makes every FIN look like a close_notify.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if ca is None:
         context.check_hostname = False

@@ -188,31 +188,6 @@ whole_session(void **state)
     finish(&f);
 }
 
-/* Would catch: salts that repeat, miss a character, or favour one; one that NSS
- * takes for the length of a TLS record, whose rest it then waits for. */
-static void
-salts_use_the_alphabet(void **state)
-{
-    struct salt_pool pool = {.left = 0};
-    unsigned seen[256] = {0};
-    char salt[SALT_LENGTH + 1] = "";
-
-    (void)state;
-    for (int i = 0; i < 5000; i++) {
-        char last[SALT_LENGTH + 1];
-
-        memcpy(last, salt, sizeof last);
-        assert_int_equal(salt_make(&pool, salt), 0);
-        assert_string_not_equal(salt, last);
-        for (int j = 0; j < SALT_LENGTH; j++)
-            seen[(unsigned char)salt[j]] += j != 1;
-        assert_true(salt[1] << 8 > 16384 + 2048);
-    }
-    /* 887 expected, standard deviation 30: seven of them either way. */
-    for (int i = 0; i < 256; i++)
-        assert_in_range(seen[i], isalnum(i) ? 677 : 0, isalnum(i) ? 1097 : 0);
-}
-
 /* Would catch: a proxy's health check (LOCAL) refused, a half-closed client
  * without its answer, --reply ignored, an empty response taken for none. */
 static void
@@ -487,7 +462,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_session),
-        cmocka_unit_test(salts_use_the_alphabet),
         cmocka_unit_test(half_closed_client_is_answered),
         cmocka_unit_test(no_reply_to_these),
         cmocka_unit_test(headers_in_pieces),
