@@ -11,6 +11,8 @@ import select
 import ssl
 import threading
 
+from streams import is_truncation
+
 PERIOD = 1_000_003              # prime: no buffer size divides it
 CHUNK = 1 << 18
 
@@ -158,7 +160,9 @@ class Exchange:
             except ssl.SSLZeroReturnError:
                 plain = b""
                 self.stream.end = "close_notify"
-            except ssl.SSLEOFError:
+            except ssl.SSLError as error:
+                if not is_truncation(error):
+                    raise
                 self.received_all = True
                 return
             if not plain:
