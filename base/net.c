@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <math.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
+
+#define KEEPALIVE_PROBES 4
 
 bool
 net_parse_port(const char *text, uint16_t *port)
@@ -192,28 +195,60 @@ net_text(const struct net_address *address, char out[NET_TEXT_MAX])
     return out;
 }
 
-/*
- * MAPI is request and response: waiting to fill a segment only costs time.  And
- * a peer that vanished must not hold its connection for ever: two minutes
- * without an answer end it.
- */
-static int
-set_tcp_options(int fd)
-{
-    static const struct {
-        int level, name, value;
-    } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 60}, {IPPROTO_TCP, TCP_KEEPINTVL, 15},
-        {IPPROTO_TCP, TCP_KEEPCNT, 4},
-    };
+struct socket_option {
+    int level, name, value;
+};
 
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+static int
+set_options(int fd, const struct socket_option *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
         if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
                        sizeof(int))
             == -1)
             return -1;
     return 0;
+}
+
+/*
+ * MAPI is request and response: waiting to fill a segment only costs time.
+ */
+static int
+set_no_delay(int fd)
+{
+    static const struct socket_option option = {IPPROTO_TCP, TCP_NODELAY, 1};
+
+    return set_options(fd, &option, 1);
+}
+
+static int
+whole_seconds(double seconds)
+{
+    return seconds >= NET_KEEPALIVE_MAX ? NET_KEEPALIVE_MAX
+                                        : (int)ceil(seconds);
+}
+
+int
+net_set_keepalive(int fd, double seconds, double unsent)
+{
+    int idle = whole_seconds(seconds);
+    int interval = (idle + 3) / KEEPALIVE_PROBES;
+    int bound = idle + KEEPALIVE_PROBES * interval;
+    int patience = whole_seconds(unsent);
+    const struct socket_option options[] = {
+        {SOL_SOCKET, SO_KEEPALIVE, idle > 0},
+        {IPPROTO_TCP, TCP_USER_TIMEOUT,
+         idle == 0 || patience == 0
+             ? 0
+             : 1000 * (patience > bound ? patience : bound)},
+        {IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES},
+        {IPPROTO_TCP, TCP_KEEPIDLE, idle},
+        {IPPROTO_TCP, TCP_KEEPINTVL, interval},
+    };
+
+    /* The kernel takes no times of 0, and needs none then. */
+    return set_options(fd, options,
+                       sizeof options / sizeof options[0] - (idle > 0 ? 0 : 2));
 }
 
 int
@@ -227,7 +262,7 @@ net_listen(struct net_address *address, bool shared)
         return -1;
     address->length = sizeof address->sa;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0
-        && set_tcp_options(fd) == 0 && (!shared || net_allow_sharing(fd) == 0)
+        && set_no_delay(fd) == 0 && (!shared || net_allow_sharing(fd) == 0)
         && (family != AF_INET6
             || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0)
         && bind(fd, &address->sa.any, sizeof address->sa) == 0
@@ -257,15 +292,12 @@ net_accept(int fd, struct net_address *peer)
 int
 net_connect(const struct net_address *address)
 {
-    static const int on = 1;
     int fd = socket(address->sa.any.sa_family,
                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd == -1)
         return -1;
-    /* The backend is ours and rarely far: of the options only the one that
-     * every message feels is worth a system call for each connection. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)set_no_delay(fd);
     if (connect(fd, &address->sa.any, address->length) == -1
         && errno != EINPROGRESS)
         net_close(&fd);

@@ -19,6 +19,8 @@
 #define NET_TEXT_MAX 80
 #define NET_HOST_MAX 256
 
+#define NET_KEEPALIVE_MAX 32767 /* seconds; the kernel's limit */
+
 struct net_address {
     socklen_t length;
     union {
@@ -75,6 +77,17 @@ int net_listen(struct net_address *address, bool shared);
  * instance on the same port instead of failing.
  */
 int net_allow_sharing(int fd);
+
+/*
+ * Ask a peer that has been silent for so many seconds, at least 1, whether it
+ * is still there, and end the connection (ETIMEDOUT) if it does not answer
+ * within as long again; 0: never.  With `unsent`, which is not 0, the same
+ * happens to one that leaves what was sent to it unacknowledged, or that lives
+ * but takes nothing, which the kernel does not tell apart; none of them is then
+ * given up before so many seconds.  For a listening socket it all holds for
+ * what is accepted.
+ */
+int net_set_keepalive(int fd, double seconds, double unsent);
 
 /* Accept one connection.  It has the options of its listener: TCP_NODELAY and
  * keepalive, which Linux passes on without a system call for each. */

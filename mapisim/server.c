@@ -9,9 +9,10 @@
 
 #include "base/log.h"
 
-#define PAUSE_SECONDS    0.1
-#define COMPLAIN_SECONDS 10
-#define DRAIN_SECONDS    5
+#define PAUSE_SECONDS     0.1
+#define COMPLAIN_SECONDS  10
+#define DRAIN_SECONDS     5
+#define KEEPALIVE_SECONDS 60
 
 static void
 listen_again(struct server *server)
@@ -224,6 +225,7 @@ server_listen(struct server *server, const char *text)
 
         net_text(&addresses[i], where);
         if (fd != -1) {
+            (void)net_set_keepalive(fd, KEEPALIVE_SECONDS, KEEPALIVE_SECONDS);
             if (add_listener(server, fd) == -1)
                 return -1;
             bound++;

@@ -95,6 +95,10 @@ step_connect(struct conn *c)
         net_text(to, c->event.backend);
         if (fd == -1)
             return conn_next_address(c, error);
+        /* One that is busy may take nothing for long; one whose host is gone
+         * must not keep its client.  Our own host is not worth the calls. */
+        if (!net_is_loopback(to))
+            (void)net_set_keepalive(fd, c->owner->timers->keepalive, 0);
         endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
         c->backend.waits = WAIT_WRITE;
         c->backend.blocked = true;

@@ -166,7 +166,7 @@ endpoint_handshake(struct endpoint *end)
 
     end->event->first = end->bio.first;
     if (end->bio.first == FIRST_NONE && end->bio.head_length > 0
-        && result == IO_EOF)
+        && result != IO_AGAIN)
         end->event->first = FIRST_OTHER;
     if (result != IO_AGAIN)
         facts_session(end->event, end->ssl);

@@ -211,6 +211,12 @@ set_half_closed(struct settings *s, const char *value)
 }
 
 static const char *
+set_keepalive(struct settings *s, const char *value)
+{
+    return set_seconds(&s->timers.keepalive, value);
+}
+
+static const char *
 set_drain(struct settings *s, const char *value)
 {
     return set_seconds(&s->timers.drain, value);
@@ -282,6 +288,9 @@ static const struct option_row {
      "seconds in which a client takes no byte (60)"},
     {0, "half-closed-timeout", "S", set_half_closed,
      "seconds for a silent client once the\nbackend has ended its side (60)"},
+    {0, "keepalive", "S", set_keepalive,
+     "seconds of silence until TCP asks whether\nthe client's host is there; "
+     "gone after twice\nthat, or the stall timeout; 0 = off (60)"},
     {0, "drain-timeout", "S", set_drain,
      "seconds for connections at a stop (5)"},
     {0, "renew-after", "S", set_renew,
@@ -343,6 +352,7 @@ set_defaults(struct settings *s)
                    .first_byte = 30,
                    .stall = 60,
                    .half_closed = 60,
+                   .keepalive = 60,
                    .linger = 2,
                    .drain = 5},
     };

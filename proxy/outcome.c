@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/outcome.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,6 +112,8 @@ closed_sentence(const struct event *e, char *out, size_t room)
     else if (!e->tls && (e->first == FIRST_TLS || e->first == FIRST_HTTP))
         snprintf(out, room, "the client speaks %s, but this port is plain MAPI",
                  e->first == FIRST_TLS ? "TLS" : "HTTP");
+    else if (e->end == END_RESET && e->error == ETIMEDOUT)
+        snprintf(out, room, "the client's host does not answer any more");
     else if (e->end == END_RESET)
         snprintf(out, room, "the connection was reset");
     else if (e->tls && e->bytes_up == 0)

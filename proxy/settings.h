@@ -27,6 +27,7 @@ struct timers {
     double idle;        /* without a byte either way */
     double stall;       /* with bytes for a client that takes none */
     double half_closed; /* a silent client after the backend's end of file */
+    double keepalive;   /* silence until TCP asks whether the peer is there */
     double linger;      /* discarding after a refusal */
     double drain;       /* orderly stop */
 };

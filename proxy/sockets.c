@@ -148,6 +148,19 @@ bind_port(const struct sockets *s, const char *name, uint16_t *number,
     return -1;
 }
 
+/* Notice clients that vanish, also those that have yet to receive something:
+ * but who may stall must not be cut for it any sooner. */
+static int
+set_keepalive(const int *fds, size_t count, const struct timers *timers)
+{
+    for (size_t i = 0; i < count; i++)
+        if (net_set_keepalive(fds[i], timers->keepalive, timers->stall) == -1) {
+            log_errno("cannot set the keepalive of a socket");
+            return -1;
+        }
+    return 0;
+}
+
 int
 sockets_open(struct sockets *s, struct layout *layout,
              const struct settings *settings)
@@ -178,6 +191,9 @@ sockets_open(struct sockets *s, struct layout *layout,
             == -1)
             goto failed;
     }
+    if (set_keepalive(s->base, s->addresses, &settings->timers) == -1
+        || set_keepalive(s->fds, total, &settings->timers) == -1)
+        goto failed;
     return 0;
 
 failed:

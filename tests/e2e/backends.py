@@ -30,13 +30,13 @@ class Backend:
     connections it has seen are in .peers.
     """
 
-    def __init__(self, handler):
+    def __init__(self, handler, host="127.0.0.1"):
         self.handler = handler
         self.errors = []
         self.peers = []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        self.listener = socket.create_server((host, 0), backlog=1000)
         self.port = self.listener.getsockname()[1]
-        self.target = f"127.0.0.1:{self.port}"
+        self.target = f"{host}:{self.port}"
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,6 +112,11 @@ sentences(void **state)
     assert_int_equal(outcome_level(&e), LOG_INFO);
     e.end = END_RESET;
     expect(&e, "the client reset the connection during the handshake");
+    e.handshake = true;
+    e.error = ETIMEDOUT;
+    expect(&e, "the client's host does not answer any more");
+    e.handshake = false;
+    e.error = 0;
 
     e.end = END_EOF;
     e.alert_received = 48;
