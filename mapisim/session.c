@@ -27,7 +27,7 @@ struct session {
     struct session *next;
     struct session **link; /* what points to this session */
     enum session_state state;
-    enum ending ending; /* valid in SESSION_DONE */
+    enum ending ending; /* valid in SESSION_DISCARD and SESSION_DONE */
     struct net_address peer;
     int fd;
     ev_io io;
@@ -109,6 +109,18 @@ end(struct session *s, enum ending ending)
 {
     s->ending = ending;
     return enter(s, SESSION_DONE);
+}
+
+/*
+ * Nothing more will be said.  A close with unread bytes, or bytes that come
+ * after it, would make the client see a reset instead of what was.
+ */
+static enum step
+hang_up(struct session *s, enum ending ending)
+{
+    s->ending = ending;
+    shutdown(s->fd, SHUT_WR);
+    return enter(s, SESSION_DISCARD);
 }
 
 /*
@@ -269,9 +281,9 @@ step_response(struct session *s)
     case FRAME_BAD_BLOCK:
         log_escape(s->detail, sizeof s->detail, s->response.header,
                    FRAME_HEADER_SIZE);
-        return end(s, ENDING_BAD_BLOCK);
+        return hang_up(s, ENDING_BAD_BLOCK);
     case FRAME_TOO_LONG:
-        return end(s, ENDING_TOO_LONG);
+        return hang_up(s, ENDING_TOO_LONG);
     case FRAME_COMPLETE:
         break;
     }
@@ -291,14 +303,9 @@ step_reply(struct session *s)
     case IO_OK:
         break;
     }
-    shutdown(s->fd, SHUT_WR);
-    return enter(s, SESSION_DISCARD);
+    return hang_up(s, ENDING_SERVED);
 }
 
-/*
- * A close with unread bytes, or bytes that come after it, would make the
- * client see a reset instead of the last message.
- */
 static enum step
 step_discard(struct session *s)
 {
@@ -310,7 +317,7 @@ step_discard(struct session *s)
     case IO_END:
         break;
     }
-    return end(s, ENDING_SERVED);
+    return end(s, s->ending);
 }
 
 static void
@@ -374,7 +381,7 @@ on_deadline(struct ev_loop *loop, ev_timer *timer, int events)
     struct session *s = timer->data;
 
     (void)loop, (void)events;
-    end(s, states[s->state].timeout);
+    end(s, s->state == SESSION_DISCARD ? s->ending : states[s->state].timeout);
     session_run(s);
 }
 

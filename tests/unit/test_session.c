@@ -208,6 +208,18 @@ half_closed_client_is_answered(void **state)
     finish(&f);
 }
 
+/* A client that is done, or else leaves once it sees the session's end. */
+static void
+hear_end_of(struct fixture *f, bool client_first)
+{
+    if (client_first)
+        shutdown(f->client, SHUT_WR);
+    pump(f);
+    hear_end(f);
+    net_close(&f->client);
+    pump(f);
+}
+
 /* Would catch: an answer to what is no response or no PROXY header, and a
  * client that merely left being counted as an error. */
 static void
@@ -248,11 +260,8 @@ no_reply_to_these(void **state)
         if (rows[i].config == &plain)
             hear_challenge(&f);
         say(&f, rows[i].bytes, rows[i].length);
-        if (rows[i].end_of_file)
-            shutdown(f.client, SHUT_WR);
-        pump(&f);
+        hear_end_of(&f, rows[i].end_of_file);
         expect_ending(&f, rows[i].ending);
-        hear_end(&f);
         finish(&f);
     }
 }
@@ -443,6 +452,8 @@ names_are_escaped(void **state)
     dup2(out[1], STDERR_FILENO);
     log_setup("test", LOG_TEXT, LOG_WARNING);
     say(&f, "\xff\xff", 2);
+    net_close(&f.client);
+    pump(&f);
     log_setup("test", LOG_TEXT, LOG_ERROR);
     dup2(saved, STDERR_FILENO);
     n = read(out[0], line, sizeof line - 1);
