@@ -10,7 +10,6 @@ import time
 import pytest
 
 import mapi
-
 from streams import Raw, Tls, client_context, client_hello
 
 

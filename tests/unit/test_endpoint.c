@@ -211,6 +211,7 @@ test_facts_of_an_unanswered_hello(void **state)
     assert_int_equal(SSL_set_tlsext_host_name(client, "localhost"), 1);
     assert_int_equal(SSL_connect(client), -1);
     assert_int_equal(shutdown(fds[0], SHUT_WR), 0);
+    endpoint_wake(&end, WAIT_READ);
     assert_int_equal(endpoint_handshake(&end), IO_BROKEN);
     assert_int_equal(event.first, FIRST_TLS);
     assert_int_equal(event.sni.length, 9);
