@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -313,6 +314,19 @@ net_error(int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1)
         return errno;
     return error;
+}
+
+int
+net_guard_standard(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd != -1 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
+    if (fd == -1)
+        return -1;
+    return fd > STDERR_FILENO ? close(fd) : -1;
 }
 
 void

@@ -99,6 +99,13 @@ int net_connect(const struct net_address *address);
 /* The socket's pending error (SO_ERROR), which is thereby cleared; 0: none. */
 int net_error(int fd);
 
+/*
+ * Open what is closed of standard input, output and error on /dev/null, before
+ * anything else is opened: a socket with one of their numbers would get what is
+ * written to the log.  Returns 0, or -1 with errno set.
+ */
+int net_guard_standard(void);
+
 /* Close *fd unless it is -1, and make it -1. */
 void net_close(int *fd);
 

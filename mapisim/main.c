@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/net.h"
 #include "mapisim/options.h"
 #include "mapisim/server.h"
 
@@ -46,6 +47,8 @@ main(int argc, char **argv)
     struct ev_loop *loop;
     int status = EXIT_FAILURE;
 
+    if (net_guard_standard() == -1)
+        return EXIT_FAILURE;
     switch (mapisim_options(&options, argc, argv)) {
     case OPTIONS_DONE:
         return EXIT_SUCCESS;

@@ -231,6 +231,19 @@ set_defaults(struct options *o)
     session->header_seconds = HEADER_SECONDS;
 }
 
+/*
+ * What getopt_long() complains of.  It steps over an argument only when it is
+ * done with it: after "-vx", argv[optind - 1] would be the one before.
+ */
+static const char *
+culprit(char **argv, char out[3])
+{
+    if (optopt == 0 || optopt > UCHAR_MAX)
+        return argv[optind - 1]; /* a long option */
+    snprintf(out, 3, "-%c", optopt);
+    return out;
+}
+
 enum options_result
 mapisim_options(struct options *options, int argc, char **argv)
 {
@@ -249,9 +262,10 @@ mapisim_options(struct options *options, int argc, char **argv)
         char text[128];
 
         if (found == ':')
-            return usage(argv[optind - 1], "needs an argument");
+            return usage(culprit(argv, text), "needs an argument");
         if (row == NULL)
-            return usage(argv[optind - 1], "is no option, or not a clear one");
+            return usage(culprit(argv, text),
+                         "is no option, or not a clear one");
         if (row->set == NULL)
             return answer(row);
         wrong = row->set(options, argument);

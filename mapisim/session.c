@@ -27,7 +27,7 @@ struct session {
     struct session *next;
     struct session **link; /* what points to this session */
     enum session_state state;
-    enum ending ending; /* valid from SESSION_DISCARD on */
+    enum ending ending; /* valid in SESSION_DISCARD and SESSION_DONE */
     struct net_address peer;
     int fd;
     ev_io io;
@@ -112,9 +112,8 @@ end(struct session *s, enum ending ending)
 }
 
 /*
- * Our side is over, the client's may not be.  A close with unread bytes, or
- * bytes that come after it, would make the client see a reset instead of what
- * was sent last.
+ * Nothing more will be said.  A close with unread bytes, or bytes that come
+ * after it, would make the client see a reset instead of what was.
  */
 static enum step
 hang_up(struct session *s, enum ending ending)

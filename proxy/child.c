@@ -17,6 +17,10 @@
 
 #define EXIT_NOT_RUN 127 /* as a shell has it */
 
+/* Seconds for a response once it has begun, and the most that mapisim takes. */
+#define SIMULATOR_LOGIN   30
+#define SIMULATOR_LONGEST 86400
+
 /* The descriptors of a child beyond standard input, output and error. */
 struct keep {
     int fds[PORTS_MAX * SOCKETS_ADDRESSES_MAX + WORKERS_MAX + 2];
@@ -126,6 +130,17 @@ run_control(const struct site *site, int channel)
     return task.store == NULL ? EXIT_FAILURE : control_run(&task);
 }
 
+/* The worker's timer for the first byte is the one that counts: the simulator's
+ * own is for what follows it, and must never be the shorter. */
+static double
+simulator_patience(const struct timers *timers)
+{
+    if (timers->first_byte == 0
+        || timers->first_byte > SIMULATOR_LONGEST - SIMULATOR_LOGIN)
+        return SIMULATOR_LONGEST;
+    return timers->first_byte + SIMULATOR_LOGIN;
+}
+
 /* Replaces this process; returns only if that fails. */
 static int
 run_simulator(const struct site *site, int channel)
@@ -134,6 +149,7 @@ run_simulator(const struct site *site, int channel)
     struct keep list = {.count = 0};
     char listen_fd[16];
     char eof_fd[16];
+    char login_seconds[32];
     const char *argv[] = {
         "mapisim",
         "--proxy-protocol",
@@ -141,6 +157,8 @@ run_simulator(const struct site *site, int channel)
         listen_fd,
         "--until-eof",
         eof_fd,
+        "--login-timeout",
+        login_seconds,
         "--log-format",
         settings->log_format == LOG_JSON ? "json" : "text",
         settings->verbose > 0 ? "-v" : NULL,
@@ -152,6 +170,8 @@ run_simulator(const struct site *site, int channel)
     close_others(&list);
     snprintf(listen_fd, sizeof listen_fd, "%d", site->simulator);
     snprintf(eof_fd, sizeof eof_fd, "%d", channel);
+    snprintf(login_seconds, sizeof login_seconds, "%.3f",
+             simulator_patience(&settings->timers));
     if (fcntl(channel, F_SETFD, 0) == 0
         && fcntl(site->simulator, F_SETFD, 0) == 0)
         execv(site->simulator_program, (char *const *)argv);

@@ -41,6 +41,13 @@ conn_is_half_over(const struct conn *c)
     return c->down.state >= FLOW_SHUT || c->up.state == FLOW_BROKEN;
 }
 
+bool
+conn_is_mid_stream(const struct conn *c)
+{
+    return c->down.state < FLOW_SHUT
+           && (c->stalled_at > 0 || c->down.buf.length > 0);
+}
+
 /*
  * When the connection must have moved on: loop time, or 0 for never.  *phase is
  * what it is late for.
@@ -58,7 +65,9 @@ deadline(const struct conn *c, enum event_phase *phase)
         {c->state == CONN_HANDSHAKE, c->entered, timers->handshake,
          PHASE_HANDSHAKE},
         {c->state == CONN_CONNECT, c->entered, timers->connect, PHASE_CONNECT},
-        {c->state == CONN_LINGER, c->entered, timers->linger, PHASE_RELAY},
+        /* Told only of one who outlives his backend: others ended before. */
+        {c->state == CONN_LINGER, c->entered, timers->linger,
+         PHASE_HALF_CLOSED},
         {c->state == CONN_RELAY && c->up.state == FLOW_OPEN && c->up.taken == 0,
          c->entered, timers->first_byte, PHASE_FIRST_BYTE},
         {c->state == CONN_RELAY, c->moved_at, timers->idle, PHASE_RELAY},
@@ -232,7 +241,8 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int ready)
     if (c->state == CONN_CONNECT) {
         conn_next_address(c, ETIMEDOUT);
     } else {
-        c->event.phase = phase;
+        if (!c->ended)
+            c->event.phase = phase;
         conn_ends(c, END_TIMEOUT, 0);
         conn_enter(c, c->state == CONN_LINGER || phase == PHASE_STALL
                           ? CONN_DONE
@@ -316,7 +326,7 @@ conn_cut_all(struct conn_owner *owner)
         conn_ends(c, END_TIMEOUT, 0);
         /* Between two messages it is an orderly end, else a cut. */
         if (c->state == CONN_RELAY)
-            (void)endpoint_shut(&c->client, flow_is_stalled(&c->down));
+            (void)endpoint_shut(&c->client, conn_is_mid_stream(c));
         conn_enter(c, CONN_DONE);
         conn_run(c);
     }

@@ -61,6 +61,10 @@ void conn_set_timer(struct conn *c);
  * is silent from now on has not long. */
 bool conn_is_half_over(const struct conn *c);
 
+/* True if the client has not taken all that the backend has sent: what ends
+ * now is cut off. */
+bool conn_is_mid_stream(const struct conn *c);
+
 /* Note how it ended, unless that is known already: the first cause counts. */
 void conn_ends(struct conn *c, enum event_end end, int error);
 

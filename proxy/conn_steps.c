@@ -7,6 +7,9 @@
 #include "proxy/conn_state.h"
 #include "proxy/preface.h"
 
+/* Of a buffer each, in one turn of discarding. */
+#define DISCARD_READS 4
+
 static enum step
 handshake_failed(struct conn *c, enum io how)
 {
@@ -190,19 +193,52 @@ step_relay(struct conn *c)
 }
 
 /*
+ * Drop what the client sends.  While nobody knows how it ended, because it has
+ * outlived its backend, it is decrypted: a close_notify is told from a FIN.
+ */
+static enum io
+discard(struct conn *c)
+{
+    static uint8_t nowhere[POOL_CHUNK];
+    enum io result = IO_DONE;
+
+    if (c->ended)
+        return endpoint_discard(&c->client);
+    for (int i = 0; i < DISCARD_READS && result == IO_DONE; i++) {
+        struct buf drop;
+
+        buf_init(&drop, nowhere, sizeof nowhere);
+        result = endpoint_read(&c->client, &drop);
+    }
+    if (result == IO_DONE) {
+        /* Others' turn; what OpenSSL holds would never be readable. */
+        c->client.waits |= WAIT_READ | WAIT_WRITE;
+        return IO_AGAIN;
+    }
+    if (result == IO_EOF)
+        c->up.source_end = IO_EOF;
+    note_failures(c);
+    return result;
+}
+
+/*
  * Our last bytes, an alert perhaps, go out; then whatever the client still
  * sends is dropped until it is done.  Closing with unread bytes would make it
- * see a reset instead of the alert.
+ * see a reset instead of the alert.  A client to whom a timer leaves bytes
+ * undelivered sees a truncation.
  */
 static enum step
 step_linger(struct conn *c)
 {
-    enum io result = endpoint_shut(&c->client, false);
+    bool cut = conn_is_mid_stream(c);
+    enum io result = endpoint_shut(&c->client, cut);
 
     if (result == IO_AGAIN)
         return STEP_WAIT;
+    if (cut && c->client.ssl == NULL)
+        return conn_enter(c, CONN_DONE); /* the close is the reset */
     if (result == IO_DONE)
-        result = endpoint_discard(&c->client);
+        result = discard(c);
     return result == IO_AGAIN ? STEP_WAIT : conn_enter(c, CONN_DONE);
 }
 

@@ -82,6 +82,7 @@ send_all(struct endpoint *end, struct buf *from)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             end->blocked = true;
         } else if (errno != EINTR) {
+            end->bio.reset = errno == ECONNRESET;
             return broke(end, &end->unwritable, errno);
         }
     }
@@ -158,7 +159,7 @@ endpoint_handshake(struct endpoint *end)
         result = rc == 1 ? IO_DONE : tls_failure(end, rc);
         flushed = endpoint_flush(end);
         if (flushed == IO_BROKEN && result != IO_DONE)
-            return IO_BROKEN;
+            result = IO_BROKEN;
         /* Waiting to write, with all written: the BIO was full, now it is not.
          */
     } while (result == IO_AGAIN && flushed == IO_DONE
@@ -208,6 +209,8 @@ read_plain(struct endpoint *end, struct buf *into)
         buf_commit(into, (size_t)n);
         return IO_DONE;
     }
+    if (n == 0 && end->bio.reset)
+        return broke(end, &end->unreadable, ECONNRESET);
     if (n == 0) {
         end->bio.eof = true;
         return IO_EOF;

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/net.h"
 #include "certs/store.h"
 #include "proxy/master.h"
 #include "proxy/options.h"
@@ -47,6 +48,8 @@ main(int argc, char **argv)
     struct site site;
     int status = EXIT_FAILURE;
 
+    if (net_guard_standard() == -1)
+        return EXIT_FAILURE;
     switch (options_parse(&settings, argc, argv)) {
     case OPTIONS_DONE:
         return EXIT_SUCCESS;

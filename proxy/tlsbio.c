@@ -56,6 +56,10 @@ bio_read(BIO *bio, char *bytes, int length)
         io->mute = true;
         return -1;
     }
+    if (n == 0 && io->reset) {
+        io->error = ECONNRESET;
+        return -1;
+    }
     if (n == 0) {
         io->eof = true;
         /* OpenSSL answers this with decode_error: nobody refused anybody. */

@@ -30,6 +30,7 @@ struct tlsbio {
     bool drained;     /* nothing more is read until the socket is readable */
     size_t turn;      /* bytes read since it was */
     bool eof;         /* the peer's FIN was read */
+    bool reset;       /* a send has met RST: an end of file now is no FIN */
     bool established; /* the handshake is complete */
     bool mute;        /* what OpenSSL writes is dropped */
     int error;        /* errno of a failed read; 0: none */

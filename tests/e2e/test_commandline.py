@@ -372,3 +372,12 @@ def test_text_log(start):
     server = start(log_format=None)
     line = server.wait_line("Serving requests on base port")
     assert line.endswith(f"Serving requests on base port {server.base}")
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["-xv"], "-x "), (["-vx"], "-x "), (["-v", "-vl"], "-l "),
+    (["--no-such"], "--no-such "), (["--reply"], "--reply ")])
+def test_simulator_usage(arguments, says):
+    """mapisim blaming its own name for an unknown letter among others."""
+    fails([2], *arguments, says=["mapisim: " + says],
+          binary=BIN.with_name("mapisim"))

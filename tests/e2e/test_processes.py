@@ -371,3 +371,24 @@ def test_mapi_after_all(shared):
     assert all(row["restarts"] == 0 for row in rows)
     with Raw(shared.address("plain")) as stream:
         assert mapi.login(stream)[1] == mapi.sorry("plain")
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "0<&- 1>&-"])
+def test_started_without_standard_input(start, closed):
+    """Log lines in a client's connection, which got the number of stderr."""
+    server = start(prefix=["sh", "-c", f'exec "$@" {closed}', "sh"])
+    for pid in server.survivors():
+        for fd in range(3):
+            target = os.readlink(f"/proc/{pid}/fd/{fd}")
+            assert target.startswith(("/dev/null", "pipe:")), (pid, fd, target)
+
+
+def test_simulator_waits_longer_than_the_worker(start):
+    """--first-byte-timeout cut short by the simulator's own timer."""
+    for seconds in ("100", "0"):
+        server = start("--first-byte-timeout", seconds)
+        pid, = server.processes("simulator")
+        with open(f"/proc/{pid}/cmdline") as file:
+            words = file.read().split("\0")
+        patience = float(words[words.index("--login-timeout") + 1])
+        assert patience > 110

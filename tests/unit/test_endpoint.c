@@ -12,12 +12,14 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/net.h"
 #include "certs/factory.h"
 #include "proxy/pool.h"
 
@@ -148,11 +150,84 @@ test_write_after_alert(void **state)
     }
 }
 
+/*
+ * A reset that is met by a write first, and told by the read after it as the
+ * peer's orderly end.
+ */
+static void
+test_reset_met_by_a_write(void **state)
+{
+    static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    struct net_address address, peer;
+    struct pool pool = {0};
+    struct buf in = {0}, out = {0};
+    struct endpoint end;
+    int listener, client;
+
+    (void)state;
+    assert_true(net_numeric("127.0.0.1", 0, &address));
+    listener = net_listen(&address, false);
+    assert_int_not_equal(listener, -1);
+    client = net_connect(&address);
+    endpoint_init(&end, net_accept(listener, &peer), &pool, NULL);
+    assert_int_not_equal(end.fd, -1);
+    assert_true(pool_lend(&pool, &in, POOL_CHUNK));
+    assert_true(pool_lend(&pool, &out, POOL_CHUNK));
+    assert_true(buf_append(&out, "query", 5));
+    assert_int_equal(
+        setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(client);
+
+    assert_int_equal(endpoint_write(&end, &out), IO_BROKEN);
+    assert_int_equal(endpoint_read(&end, &in), IO_BROKEN);
+    assert_int_equal(end.error, ECONNRESET);
+    assert_false(end.bio.eof);
+    pool_return(&pool, &in);
+    pool_return(&pool, &out);
+    endpoint_close(&end);
+    pool_clear(&pool);
+    close(listener);
+}
+
+/*
+ * A client that says hello and is gone, taken for one that looked whether the
+ * port is open: its facts were forgotten when our answer could not be sent.
+ */
+static void
+test_facts_of_an_unanswered_hello(void **state)
+{
+    struct event event = {.alert_received = -1, .alert_sent = -1};
+    struct pool pool = {0};
+    struct endpoint end;
+    SSL *client = SSL_new(client_context);
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds),
+                     0);
+    endpoint_init(&end, fds[0], &pool, &event);
+    assert_int_equal(endpoint_start_tls(&end, server_context), 0);
+    assert_int_equal(SSL_set_fd(client, fds[1]), 1);
+    assert_int_equal(SSL_set_tlsext_host_name(client, "localhost"), 1);
+    assert_int_equal(SSL_connect(client), -1);
+    assert_int_equal(shutdown(fds[0], SHUT_WR), 0);
+    endpoint_wake(&end, WAIT_READ);
+    assert_int_equal(endpoint_handshake(&end), IO_BROKEN);
+    assert_int_equal(event.first, FIRST_TLS);
+    assert_int_equal(event.sni.length, 9);
+    SSL_free(client);
+    close(fds[1]);
+    endpoint_close(&end);
+    pool_clear(&pool);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_after_alert),
+        cmocka_unit_test(test_reset_met_by_a_write),
+        cmocka_unit_test(test_facts_of_an_unanswered_hello),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -208,6 +208,18 @@ half_closed_client_is_answered(void **state)
     finish(&f);
 }
 
+/* A client that is done, or else leaves once it sees the session's end. */
+static void
+hear_end_of(struct fixture *f, bool client_first)
+{
+    if (client_first)
+        shutdown(f->client, SHUT_WR);
+    pump(f);
+    hear_end(f);
+    net_close(&f->client);
+    pump(f);
+}
+
 /* Would catch: an answer to what is no response or no PROXY header, and a
  * client that merely left being counted as an error. */
 static void
@@ -248,12 +260,7 @@ no_reply_to_these(void **state)
         if (rows[i].config == &plain)
             hear_challenge(&f);
         say(&f, rows[i].bytes, rows[i].length);
-        if (rows[i].end_of_file)
-            shutdown(f.client, SHUT_WR);
-        pump(&f);
-        hear_end(&f); /* and no reset, whatever was left unread */
-        net_close(&f.client);
-        pump(&f);
+        hear_end_of(&f, rows[i].end_of_file);
         expect_ending(&f, rows[i].ending);
         finish(&f);
     }
