@@ -59,8 +59,6 @@ listen_for_simulator(struct site *site)
     static const char *const loopback[] = {"127.0.0.1", "::1"};
     struct backend *backend = &site->backends;
 
-    if (find_simulator(site) == -1)
-        return -1;
     for (size_t i = 0; i < 2 && site->simulator == -1; i++) {
         net_numeric(loopback[i], 0, &backend->addresses[0]);
         site->simulator = net_listen(&backend->addresses[0], false);
@@ -84,7 +82,7 @@ open_backends(struct site *site)
         return -1;
     if (settings->backend.set)
         return resolve_backend(&site->backends, &settings->backend, "-b");
-    return listen_for_simulator(site);
+    return find_simulator(site);
 }
 
 static int
@@ -133,13 +131,15 @@ site_open(struct site *site, const struct settings *settings)
     for (int i = 0; i < WORKERS_MAX; i++)
         site->events[i] = (struct event_channel){-1, -1};
     if (settings->serve) {
-        /* What can fail fast comes before the making of keys. */
+        /* What can fail fast comes before the making of keys; and the numbers
+         * that were asked for are taken before any that the kernel chooses. */
         if (layout_plan(&site->layout, settings, reason, sizeof reason) == -1) {
             log_error("%s", reason);
             return -1;
         }
         if (open_backends(site) == -1
             || sockets_open(&site->sockets, &site->layout, settings) == -1
+            || (!settings->backend.set && listen_for_simulator(site) == -1)
             || open_events(site) == -1)
             return -1;
         site->board = board_new();

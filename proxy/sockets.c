@@ -161,6 +161,28 @@ set_keepalive(const int *fds, size_t count, const struct timers *timers)
     return 0;
 }
 
+/* Bind all ports, the base port too, whose numbers are given, or are not. */
+static int
+bind_ports(struct sockets *s, struct layout *layout, bool given)
+{
+    size_t each = s->addresses * s->workers;
+
+    if ((layout->base != 0) == given && s->base[0] == -1
+        && bind_port(s, "base", &layout->base, 1, s->base) == -1)
+        return -1;
+    for (size_t i = 0; i < layout->count; i++) {
+        struct port *port = &layout->ports[i];
+
+        if ((port->number != 0) != given || s->fds[i * each] != -1)
+            continue;
+        if (bind_port(s, port->policy->name, &port->number, s->workers,
+                      s->fds + i * each)
+            == -1)
+            return -1;
+    }
+    return 0;
+}
+
 int
 sockets_open(struct sockets *s, struct layout *layout,
              const struct settings *settings)
@@ -180,18 +202,11 @@ sockets_open(struct sockets *s, struct layout *layout,
     }
     for (size_t i = 0; i < total; i++)
         s->fds[i] = -1;
-    if (bind_port(s, "base", &layout->base, 1, s->base) == -1)
-        goto failed;
-    for (; s->ports < layout->count; s->ports++) {
-        struct port *port = &layout->ports[s->ports];
-        size_t each = s->addresses * s->workers;
-
-        if (bind_port(s, port->policy->name, &port->number, s->workers,
-                      s->fds + s->ports * each)
-            == -1)
-            goto failed;
-    }
-    if (set_keepalive(s->base, s->addresses, &settings->timers) == -1
+    s->ports = layout->count;
+    /* First the numbers that were given: a number that any free one will do for
+     * must not take one of them. */
+    if (bind_ports(s, layout, true) == -1 || bind_ports(s, layout, false) == -1
+        || set_keepalive(s->base, s->addresses, &settings->timers) == -1
         || set_keepalive(s->fds, total, &settings->timers) == -1)
         goto failed;
     return 0;

@@ -252,6 +252,7 @@ every_call(enum fault fault, int error)
         if (!one_connection(fault, n, error, &good))
             break;
     }
+    print_message("%u calls, each failed once\n", n - 1);
     /* The last one met no fault, the one before it met some. */
     assert_true(n > 1 && n < 5000);
     assert_true(good);

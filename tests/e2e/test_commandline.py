@@ -381,3 +381,17 @@ def test_simulator_usage(arguments, says):
     """mapisim blaming its own name for an unknown letter among others."""
     fails([2], *arguments, says=["mapisim: " + says],
           binary=BIN.with_name("mapisim"))
+
+
+def test_given_numbers_come_first(start, make_network):
+    """A start that fails because a free port of any number took a given one.
+
+    With 24 numbers to choose from, half of these starts failed.
+    """
+    network = make_network(
+        "echo 40000 40023 >/proc/sys/net/ipv4/ip_local_port_range")
+    for number in range(40000, 40005):
+        server = start("-a", f"plain={number}", netns=network.pid,
+                       prefix=network.prefix)
+        assert server.port("plain") == number
+        server.stop()
