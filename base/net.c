@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The kernel cuts it to net.core.somaxconn. */
@@ -327,6 +328,17 @@ net_guard_standard(void)
     if (fd == -1)
         return -1;
     return fd > STDERR_FILENO ? close(fd) : -1;
+}
+
+int
+net_raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+        return -1;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void

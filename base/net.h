@@ -106,6 +106,13 @@ int net_error(int fd);
  */
 int net_guard_standard(void);
 
+/*
+ * Raise the limit of open files to what the system allows: the one that a
+ * process starts with, often 1024, is made for select(), not for a descriptor
+ * or two per connection.  Returns 0, or -1 with errno set.
+ */
+int net_raise_limit(void);
+
 /* Close *fd unless it is -1, and make it -1. */
 void net_close(int *fd);
 

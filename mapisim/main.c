@@ -2,7 +2,6 @@
 #include <ev.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/net.h"
@@ -10,19 +9,6 @@
 #include "mapisim/server.h"
 
 #define EXIT_USAGE 2
-
-/* A descriptor per client: the soft limit is made for select(), not for us. */
-static void
-raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
-        log_errno("cannot raise the limit of open files");
-}
 
 static int
 start(struct server *server, const struct options *options)
@@ -63,7 +49,8 @@ main(int argc, char **argv)
               : options.until_eof != -1 ? LOG_WARNING
                                         : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
+    if (net_raise_limit() == -1)
+        log_errno("cannot raise the limit of open files");
     loop = ev_loop_new(EVFLAG_AUTO);
     if (loop == NULL) {
         log_error("cannot make an event loop");

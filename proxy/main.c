@@ -5,7 +5,6 @@
  */
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "base/log.h"
 #include "base/net.h"
@@ -15,19 +14,6 @@
 #include "proxy/site.h"
 
 enum { EXIT_USAGE = 2 };
-
-/* A connection takes two descriptors, and the soft limit is often 1024. */
-static void
-raise_file_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
-        log_errno("cannot raise the limit of open files");
-}
 
 static int
 write_files(const struct site *site)
@@ -61,7 +47,8 @@ main(int argc, char **argv)
     log_setup("mapitest", settings.log_format,
               settings.verbose > 0 ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
-    raise_file_limit();
+    if (net_raise_limit() == -1)
+        log_errno("cannot raise the limit of open files");
     if (site_open(&site, &settings) == -1)
         goto done;
     if (settings.write_directory != NULL && write_files(&site) == -1)
