@@ -2,6 +2,7 @@
 #include "proxy/sockets.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,18 +33,32 @@ lacks_family(int error, bool one_of_many)
     return error == EAFNOSUPPORT || (one_of_many && error == EADDRNOTAVAIL);
 }
 
+/* What was skipped, and why, for one line in the log. */
+struct skipped {
+    char text[512];
+};
+
+static void
+skip(struct skipped *skipped, const struct net_address *address)
+{
+    char host[NET_TEXT_MAX];
+    size_t used = strlen(skipped->text);
+
+    snprintf(skipped->text + used, sizeof skipped->text - used, "%s%s (%s)",
+             used > 0 ? ", " : "", net_host_text(address, host),
+             strerror(errno));
+}
+
 /* Take address if a socket can be bound to it, on any port. */
 static int
 try_address(struct sockets *s, const struct net_address *address,
-            const char *name, bool one_of_many)
+            const char *name, bool one_of_many, struct skipped *skipped)
 {
     struct net_address probe = *address;
-    char text[NET_TEXT_MAX];
     int fd = net_listen(&probe, false);
 
     if (fd == -1 && lacks_family(errno, one_of_many)) {
-        log_info("not listening on %s: %s", net_host_text(address, text),
-                 strerror(errno));
+        skip(skipped, address);
         return 0;
     }
     if (fd == -1) {
@@ -55,7 +70,7 @@ try_address(struct sockets *s, const struct net_address *address,
 }
 
 static int
-add_name(struct sockets *s, const char *name)
+add_name(struct sockets *s, const char *name, struct skipped *skipped)
 {
     struct net_address found[SOCKETS_ADDRESSES_MAX];
     const char *reason;
@@ -66,7 +81,7 @@ add_name(struct sockets *s, const char *name)
         return -1;
     }
     for (int i = 0; i < count; i++)
-        if (try_address(s, &found[i], name, count > 1) == -1)
+        if (try_address(s, &found[i], name, count > 1, skipped) == -1)
             return -1;
     return 0;
 }
@@ -76,19 +91,22 @@ find_addresses(struct sockets *s, const struct settings *settings)
 {
     static const char *const loopback[] = {"127.0.0.1", "::1"};
     struct net_address address;
+    struct skipped skipped = {""};
 
     for (size_t i = 0; settings->listen_count == 0 && i < 2; i++) {
         net_numeric(loopback[i], 0, &address);
-        if (try_address(s, &address, loopback[i], true) == -1)
+        if (try_address(s, &address, loopback[i], true, &skipped) == -1)
             return -1;
     }
     for (size_t i = 0; i < settings->listen_count; i++)
-        if (add_name(s, settings->listen[i]) == -1)
+        if (add_name(s, settings->listen[i], &skipped) == -1)
             return -1;
     if (s->addresses == 0) {
-        log_error("no address to listen on: none could be bound");
+        log_error("cannot listen on %s", skipped.text);
         return -1;
     }
+    if (skipped.text[0] != '\0')
+        log_info("not listening on %s", skipped.text);
     return 0;
 }
 

@@ -309,6 +309,7 @@ def test_no_address_at_all(make_network):
         " ip link set lo up; ip addr del 127.0.0.1/8 dev lo")
     code, _, errors = run("-p", "0", prefix=network.prefix)
     assert code == 1 and errors.count("\n") == 1, errors
+    assert "127.0.0.1" in errors and "::1" in errors
 
 
 def test_explicit_address_is_missing(netns):
