@@ -2,6 +2,7 @@
 #include "mapisim/session.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,9 @@ static enum step step_discard(struct session *s);
 /* Deadlines that are the same for every session, in seconds. */
 #define REPLY_SECONDS   10
 #define DISCARD_SECONDS 2
-#define GOES_ON         0 /* the deadline of the state before goes on */
+
+#define TRIM_CLOSES 64
+#define GOES_ON     0 /* the deadline of the state before goes on */
 
 static const struct {
     enum step (*run)(struct session *);
@@ -341,6 +344,11 @@ session_free(struct session *s)
         .count = pool->ends[s->ending],
     });
     free(s);
+    /* After a crowd the allocator would keep what it took for it. */
+    if (++pool->closes > TRIM_CLOSES && pool->open == 0) {
+        pool->closes = 0;
+        malloc_trim(0);
+    }
     if (pool->on_end != NULL)
         pool->on_end(pool);
 }

@@ -41,6 +41,7 @@ struct session_pool {
     struct session_config config;
     struct session *first; /* the open sessions */
     size_t open;
+    unsigned closes; /* since memory went back to the system */
     uint64_t ends[ENDINGS];
     struct salt_pool salts;
     /* Called after a session was freed; may be NULL. */
