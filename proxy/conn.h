@@ -33,7 +33,7 @@ struct backend {
 /* What a worker needs to serve a port. */
 struct service {
     const struct port_policy *policy;
-    uint8_t index;    /* in the layout: the port's number in events */
+    uint16_t index;   /* in the layout: the port's number in events */
     SSL_CTX *context; /* NULL: no TLS */
     const struct backend *backend;
     char *last_message; /* what the simulator shall say last; NULL: its own */

@@ -58,7 +58,7 @@ struct event_bytes {
 struct event {
     uint64_t id;
     double accepted; /* seconds since 1970 */
-    uint8_t port;    /* index into the layout */
+    uint16_t port;   /* index into the layout */
     struct net_address client;
 
     enum first_bytes first;

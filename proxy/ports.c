@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-const char *const port_group_names[GROUP_COUNT] = {
+const char *const port_group_names[] = {
     [GROUP_CLASSIC] = "classic",
+    [GROUP_CONFIGURED] = "configured",
 };
 
 const char *const port_expect_names[] = {

@@ -12,13 +12,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PORTS_MAX 80 /* rows that can ever be open at once */
+struct front;
+
+#define PORTS_MAX 256 /* that can be open at once */
 
 /* Protocol versions as on the wire (RFC 8446, 4.2.1). */
 #define PORT_TLS_1_2 0x0303
 #define PORT_TLS_1_3 0x0304
 
-enum port_group { GROUP_CLASSIC, GROUP_COUNT };
+enum port_group {
+    GROUP_CLASSIC,
+    GROUP_COUNT,                    /* of groups in the port table */
+    GROUP_CONFIGURED = GROUP_COUNT, /* the operator's own ports */
+};
 
 /* What a client that does everything right does here. */
 enum port_expect {
@@ -40,15 +46,23 @@ struct port_policy {
     bool forward;          /* exists with -f only, and has its own backend */
     bool tickets;          /* issues session tickets */
     enum port_expect expect;
-    const char *rule; /* all of it in words */
+    const char *rule;          /* all of it in words */
+    const struct front *front; /* front.h: set for the operator's own ports */
 };
 
 extern const struct port_policy port_table[];
 extern const size_t port_table_count;
 
 /* "classic" ... for each group, and "accept" ... for each expectation. */
-extern const char *const port_group_names[GROUP_COUNT];
+extern const char *const port_group_names[];
 extern const char *const port_expect_names[];
+
+/* True if clients are to speak TLS. */
+static inline bool
+port_has_tls(const struct port_policy *policy)
+{
+    return policy->tls_min != 0;
+}
 
 /* The row of that name, or NULL. */
 const struct port_policy *port_find(const char *name);

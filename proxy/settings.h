@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/net.h"
+#include "proxy/limits.h"
 
 #define SETTINGS_LIST_MAX 64 /* of each repeatable option */
 #define WORKERS_MAX       64
@@ -45,7 +46,8 @@ struct target {
 };
 
 struct settings {
-    bool serve; /* false: -w alone, write and exit */
+    bool serve;  /* false: -w alone, write and exit */
+    bool tester; /* the port table is served, and HTTP on the base port */
     uint16_t base_port;
     const char *write_directory; /* NULL: none */
     const char *listen[SETTINGS_LIST_MAX];
@@ -62,7 +64,16 @@ struct settings {
     struct target backend; /* set: instead of the simulator */
     int workers;
     struct timers timers;
-    double renew_after; /* seconds from issue to renewal of the leaves */
+    double renew_after;        /* seconds from issue to renewal of the leaves */
+    struct limits limits;      /* of the ports of the table, all together */
+    unsigned http_connections; /* at once */
+    const char *config;        /* --config FILE; NULL: none */
+    bool check;                /* check the configuration, and no more */
+    const char *state;         /* --state DIR; NULL: none */
+    const char *user;          /* whom children run as; NULL: who we are */
+    bool allow_world_readable_keys;
+    bool health; /* --health: ask a running instance */
+    const char *health_url;
     int verbose;
     enum log_format log_format;
 };

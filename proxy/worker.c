@@ -60,7 +60,7 @@ make_services(struct worker *w)
 
         *service = (struct service){
             .policy = policy,
-            .index = (uint8_t)i,
+            .index = (uint16_t)i,
             .backend = policy->forward ? task->forward : task->backends,
         };
         if (policy->certificate != NULL) {
