@@ -21,10 +21,14 @@
 
 struct config {
     char *path;
-    char *text; /* as it was read */
+    char *folder; /* where relative paths in it begin; absolute, no last '/' */
+    char *text;   /* as it was read, ended by a NUL */
+    size_t length;
     json_t *root;
+    json_t *kept; /* the strings of fronts that are not in root */
     struct front *fronts;
     size_t front_count;
+    struct timers timers;                 /* what fronts leave out */
     struct limits limits;                 /* of all fronts together */
     struct target http[FRONT_LISTEN_MAX]; /* HTTP is served here too */
     size_t http_count;
@@ -38,7 +42,8 @@ struct config {
  */
 struct config *config_read(const char *path, const struct settings *settings);
 
-/* The same from text, which path names in errors only; the text is copied. */
+/* The same from text, which is copied; errors name path, and relative paths in
+ * the text begin in its folder, but it is not opened. */
 struct config *config_parse(const char *path, const char *text, size_t length,
                             const struct settings *settings);
 

@@ -31,7 +31,7 @@ struct operator_file {
 
 struct operator_certificate {
     struct operator_file chain; /* PEM, the leaf first */
-    struct operator_file key;   /* PEM, unencrypted */
+    struct operator_file key;   /* PEM, unencrypted; may be chain's path */
 };
 
 enum client_certificate {
