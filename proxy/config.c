@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/config.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -165,28 +164,6 @@ take_root(struct config *config, const char *text)
     return config_take_object(config, &root, keys, COUNT(keys), config);
 }
 
-/* Fails at the first line that is no text, which may be a comment. */
-static int
-check_encoding(const struct config *config)
-{
-    const char *at = config->text;
-    const char *end = at + config->length;
-
-    for (int line = 1; at <= end; line++) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        size_t length = (size_t)((newline != NULL ? newline : end) - at);
-        json_t *string = json_stringn(at, length);
-
-        json_decref(string);
-        if (string == NULL || memchr(at, '\0', length) != NULL) {
-            config_error(config, line, "is not UTF-8, or has a NUL in it");
-            return -1;
-        }
-        at += length + 1;
-    }
-    return 0;
-}
-
 static json_t *
 parse_json(const struct config *config, const char *text)
 {
@@ -256,6 +233,7 @@ config_parse(const char *path, const char *text, size_t length,
     struct config *config = NULL;
     char *blanked = NULL;
     int result = -1;
+    int flaw;
 
     if (length > CONFIG_BYTES_MAX) {
         log_error("%s: is longer than %d bytes", path, CONFIG_BYTES_MAX);
@@ -268,10 +246,13 @@ config_parse(const char *path, const char *text, size_t length,
         log_errno("%s", path);
         goto done;
     }
+    flaw = jsontext_flaw(config->text, length);
+    if (flaw > 0) {
+        config_error(config, flaw, "is not UTF-8, or has a NUL in it");
+        goto done;
+    }
     memcpy(blanked, config->text, length + 1);
     jsontext_blank_comments(blanked, length);
-    if (check_encoding(config) == -1)
-        goto done;
     config->root = parse_json(config, blanked);
     if (config->root != NULL)
         result = take_root(config, blanked);
@@ -285,29 +266,29 @@ done:
     return config;
 }
 
-/* The file into room bytes; its length, or -1 with errno set. */
+/* The file into room bytes; its length, or -1 with the error logged. */
 static ssize_t
 read_file(const char *path, char *out, size_t room)
 {
-    /* Not to wait for the writer of a FIFO: it is none of ours anyway. */
+    /* Not to wait for the writer of a FIFO, which is refused anyway. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat info;
     size_t used = 0;
-    ssize_t n = 1;
+    ssize_t n = fd == -1 ? -1 : fstat(fd, &info);
 
-    if (fd == -1 || fstat(fd, &info) == -1) {
+    if (n == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+        log_error("%s: is not a regular file", path);
         net_close(&fd);
         return -1;
     }
-    if (!S_ISREG(info.st_mode)) {
-        errno = S_ISDIR(info.st_mode) ? EISDIR : EINVAL;
-        n = -1;
-    }
-    while (n > 0 && used < room) {
+    while (n != -1 && used < room) {
         n = read(fd, out + used, room - used);
-        if (n > 0)
-            used += (size_t)n;
+        if (n <= 0)
+            break;
+        used += (size_t)n;
     }
+    if (n == -1)
+        log_errno("%s", path);
     net_close(&fd);
     return n == -1 ? -1 : (ssize_t)used;
 }
@@ -317,12 +298,15 @@ config_read(const char *path, const struct settings *settings)
 {
     size_t room = CONFIG_BYTES_MAX + 1; /* tells what is too long */
     char *text = malloc(room);
-    ssize_t length = text != NULL ? read_file(path, text, room) : -1;
     struct config *config = NULL;
+    ssize_t length;
 
-    if (length == -1)
+    if (text == NULL) {
         log_errno("%s", path);
-    else
+        return NULL;
+    }
+    length = read_file(path, text, room);
+    if (length != -1)
         config = config_parse(path, text, (size_t)length, settings);
     free(text);
     return config;

@@ -35,10 +35,10 @@ place_member(const struct place *object, const char *key, struct place *member)
 
     if (value == NULL)
         return false;
+    /* In the order of the text, which jansson keeps. */
     at = jsontext_first(object->body);
     json_object_foreach(object->value, name, each)
     {
-        /* In the order of the text: jansson keeps it. */
         if (strcmp(name, key) == 0)
             break;
         at = jsontext_next(at);

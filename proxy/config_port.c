@@ -342,26 +342,25 @@ set_policy(struct config *config, struct front *front)
 int
 config_take_port(struct config *config, const struct place *place, void *out)
 {
-#define KEY(key, take, field, required)                                        \
-    {                                                                          \
-        key, take, offsetof(struct front, field), required                     \
-    }
     static const struct config_key keys[] = {
         {"name", take_name, 0, true},
         {"listen", take_listen, 0, true},
         {"certificates", take_certificates, 0, false},
         {"plain", take_plain, 0, false},
         {"tls", take_tls, 0, false},
-        KEY("client_certificate", take_client_certificate, client_certificate,
-            false),
-        KEY("client_ca", config_take_file, client_ca, false),
-        KEY("alpn", take_alpn, alpn, false),
-        KEY("sni", take_sni, sni, false),
+        {"client_certificate", take_client_certificate,
+         offsetof(struct front, client_certificate), false},
+        {"client_ca", config_take_file, offsetof(struct front, client_ca),
+         false},
+        {"alpn", take_alpn, offsetof(struct front, alpn), false},
+        {"sni", take_sni, offsetof(struct front, sni), false},
         {"backend", take_backend, 0, true},
-        KEY("send_proxy", config_take_bool, send_proxy, false),
-        KEY("accept_proxy", take_networks, accept_proxy, false),
-        KEY("timers", config_take_timers, timers, false),
-        KEY("limits", config_take_limits, limits, false),
+        {"send_proxy", config_take_bool, offsetof(struct front, send_proxy),
+         false},
+        {"accept_proxy", take_networks, offsetof(struct front, accept_proxy),
+         false},
+        {"timers", config_take_timers, offsetof(struct front, timers), false},
+        {"limits", config_take_limits, offsetof(struct front, limits), false},
     };
     struct front *front = out;
 

@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "base/log.h"
 
 #define SECONDS_MAX (366 * 24 * 3600) /* longer than any timer's sense */
 #define LIMIT_MAX   1000000
@@ -181,13 +178,16 @@ take_seconds(struct config *config, const struct place *place, void *out)
 int
 config_take_timers(struct config *config, const struct place *place, void *out)
 {
-#define TIMER(name)                                                            \
-    {                                                                          \
-#name, take_seconds, offsetof(struct timers, name), false              \
-    }
     static const struct config_key keys[] = {
-        TIMER(handshake), TIMER(connect),     TIMER(first_byte), TIMER(idle),
-        TIMER(stall),     TIMER(half_closed), TIMER(keepalive),
+        {"handshake", take_seconds, offsetof(struct timers, handshake), false},
+        {"connect", take_seconds, offsetof(struct timers, connect), false},
+        {"first_byte", take_seconds, offsetof(struct timers, first_byte),
+         false},
+        {"idle", take_seconds, offsetof(struct timers, idle), false},
+        {"stall", take_seconds, offsetof(struct timers, stall), false},
+        {"half_closed", take_seconds, offsetof(struct timers, half_closed),
+         false},
+        {"keepalive", take_seconds, offsetof(struct timers, keepalive), false},
     };
 
     return config_take_object(config, place, keys, COUNT(keys), out);

@@ -2,9 +2,56 @@
 #include "proxy/jsontext.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #define BLANKS " \t\r\n"
+
+/* The bytes of the character that begins at `at`, of which `left` are there; 0:
+ * it is none. */
+static size_t
+character(const uint8_t *at, size_t left)
+{
+    /* By the first byte: how many, and which the second may be. */
+    static const struct {
+        uint8_t first, last, length, from, to;
+    } rows[] = {
+        {0x01, 0x7f, 1, 0, 0},       {0xc2, 0xdf, 2, 0x80, 0xbf},
+        {0xe0, 0xe0, 3, 0xa0, 0xbf}, {0xe1, 0xec, 3, 0x80, 0xbf},
+        {0xed, 0xed, 3, 0x80, 0x9f}, {0xee, 0xef, 3, 0x80, 0xbf},
+        {0xf0, 0xf0, 4, 0x90, 0xbf}, {0xf1, 0xf3, 4, 0x80, 0xbf},
+        {0xf4, 0xf4, 4, 0x80, 0x8f},
+    };
+    size_t row = 0;
+
+    while (row < sizeof rows / sizeof rows[0] && *at > rows[row].last)
+        row++;
+    if (row == sizeof rows / sizeof rows[0] || *at < rows[row].first
+        || rows[row].length > left)
+        return 0;
+    if (rows[row].length > 1
+        && (at[1] < rows[row].from || at[1] > rows[row].to))
+        return 0;
+    for (size_t i = 2; i < rows[row].length; i++)
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    return rows[row].length;
+}
+
+int
+jsontext_flaw(const char *text, size_t length)
+{
+    const uint8_t *bytes = (const uint8_t *)text;
+    int line = 1;
+
+    for (size_t at = 0, n; at < length; at += n) {
+        n = character(bytes + at, length - at);
+        if (n == 0)
+            return line;
+        line += bytes[at] == '\n';
+    }
+    return 0;
+}
 
 void
 jsontext_blank_comments(char *text, size_t length)

@@ -1,5 +1,5 @@
 /*
- * jsontext.h - JSON as text: comments, and where a value stands
+ * jsontext.h - JSON as text: comments, and where a value stands in it
  *
  * jansson keeps no positions.  What its parser took is walked here once more,
  * by a loop that only counts brackets, down to the place that an error names.
@@ -10,6 +10,12 @@
 #define PROXY_JSONTEXT_H
 
 #include <stddef.h>
+
+/*
+ * The line, from 1, with the first byte that is no UTF-8 (RFC 3629) or is NUL;
+ * 0: there is none.  jansson would not see those that stand in comments.
+ */
+int jsontext_flaw(const char *text, size_t length);
 
 /*
  * Overwrite comments, from // to the end of the line, with blanks: all that is
