@@ -9,6 +9,8 @@
 #include "proxy/endpoint.h"
 #include "proxy/event.h"
 
+#define SESSION_ID_BYTES 32 /* SHA-256, and the most that OpenSSL takes */
+
 /* RFC 7301's list with the one name we know. */
 static const unsigned char mapi9[] = "\x06mapi/9";
 
@@ -86,18 +88,19 @@ digest_text(EVP_MD_CTX *digest, const char *text)
 }
 
 /*
- * What a session was made under.  A ticket is worth something only where all of
- * it is the same: with one key and one context for all ports, a ticket of
- * `server1` would get past a required client certificate.
+ * What a session was made under: its digest, which id receives.  A ticket is
+ * worth something only where all of it is the same: with one key and one
+ * context for all ports, a ticket of `server1` would get past a required client
+ * certificate.
  */
 static int
 set_session_context(SSL_CTX *context, const struct port_policy *policy,
-                    const struct cert *cert, const struct cert *client_ca)
+                    const struct cert *cert, const struct cert *client_ca,
+                    uint8_t id[SESSION_ID_BYTES])
 {
     const int rules[] = {policy->tls_min, policy->tls_max, policy->sni_required,
                          policy->alpn_required};
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
-    unsigned char id[EVP_MAX_MD_SIZE];
     char hash[65] = "";
     int result = -1;
 
@@ -114,7 +117,7 @@ set_session_context(SSL_CTX *context, const struct port_policy *policy,
         || !EVP_DigestUpdate(digest, rules, sizeof rules)
         || !EVP_DigestFinal(digest, id, NULL))
         goto done;
-    if (SSL_CTX_set_session_id_context(context, id, 32) == 1)
+    if (SSL_CTX_set_session_id_context(context, id, SESSION_ID_BYTES) == 1)
         result = 0;
 
 done:
@@ -125,19 +128,15 @@ done:
 /* A resumed client verifies nothing, so a test port never lets one resume. */
 static int
 set_tickets(SSL_CTX *context, bool issue,
-            const struct policy_material *material)
+            const struct policy_material *material,
+            const uint8_t id[SESSION_ID_BYTES])
 {
-    unsigned char keys[POLICY_TICKET_KEYS];
-
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (!issue) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
     }
-    memcpy(keys, material->ticket_keys, sizeof keys);
-    if (SSL_CTX_set_tlsext_ticket_keys(context, keys, sizeof keys) != 1)
-        return -1;
-    return SSL_CTX_set_num_tickets(context, 1) == 1 ? 0 : -1;
+    return tickets_use(context, material->ticket_secret, id, SESSION_ID_BYTES);
 }
 
 static void
@@ -167,6 +166,7 @@ policy_context(const struct port_policy *policy,
             : cert_set_find(material->certs, policy->client_ca);
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     SSL_CTX *made = NULL;
+    uint8_t id[SESSION_ID_BYTES];
 
     if (context == NULL)
         goto done;
@@ -183,8 +183,8 @@ policy_context(const struct port_policy *policy,
         SSL_CTX_set_tlsext_servername_callback(context, require_server_name);
         SSL_CTX_set_tlsext_servername_arg(context, (void *)material);
     }
-    if (set_session_context(context, policy, cert, client_ca) == -1
-        || set_tickets(context, policy->tickets, material) == -1)
+    if (set_session_context(context, policy, cert, client_ca, id) == -1
+        || set_tickets(context, policy->tickets, material, id) == -1)
         goto done;
 
     made = context;

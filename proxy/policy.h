@@ -12,16 +12,14 @@
 
 #include "certs/factory.h"
 #include "proxy/ports.h"
-
-/* Name, AES and HMAC key, as SSL_CTX_set_tlsext_ticket_keys() wants them. */
-#define POLICY_TICKET_KEYS 80
+#include "proxy/tickets.h"
 
 /* What contexts are made from; outlives them. */
 struct policy_material {
     const struct cert_set *certs;
     const char *const *hostnames; /* acceptable server names */
     size_t hostname_count;
-    uint8_t ticket_keys[POLICY_TICKET_KEYS]; /* the same in all workers */
+    uint8_t ticket_secret[TICKETS_SECRET_BYTES]; /* the same in all workers */
 };
 
 /*

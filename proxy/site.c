@@ -116,7 +116,8 @@ make_certificates(struct site *site)
         .hostnames = settings->hostnames,
         .hostname_count = settings->hostname_count,
     };
-    if (RAND_bytes(site->material.ticket_keys, POLICY_TICKET_KEYS) == 1)
+    if (RAND_priv_bytes(site->material.ticket_secret, TICKETS_SECRET_BYTES)
+        == 1)
         return 0;
     log_tls("no random numbers for session tickets");
     return -1;
