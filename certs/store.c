@@ -163,13 +163,13 @@ empty(size_t max)
 struct store *
 store_new(const struct cert_set *set)
 {
-    struct store *store = empty(set->count * KIND_COUNT);
+    struct store *store = empty(set == NULL ? 0 : set->count * KIND_COUNT);
 
     if (store == NULL) {
         log_errno("cannot render the certificates");
         return NULL;
     }
-    if (render_all(store, set) == -1) {
+    if (set != NULL && render_all(store, set) == -1) {
         store_free(store);
         return NULL;
     }

@@ -28,7 +28,8 @@ struct store {
     struct store_file *files;
 };
 
-/* Render all files; the caller frees the store.  NULL: reason logged. */
+/* Render all files, none if set is NULL; the caller frees the store.  NULL: the
+ * reason is logged. */
 struct store *store_new(const struct cert_set *set);
 
 /* The file of exactly that name, owned by the store; NULL if there is none. */

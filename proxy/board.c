@@ -9,7 +9,15 @@
 const char *const process_names[] = {
     [PROCESS_NONE] = "none",       [PROCESS_MASTER] = "master",
     [PROCESS_CONTROL] = "control", [PROCESS_SIMULATOR] = "simulator",
-    [PROCESS_WORKER] = "worker",
+    [PROCESS_WORKER] = "worker",   [PROCESS_RESOLVER] = "resolver",
+    [PROCESS_CHECKER] = "checker",
+};
+
+const char *const limit_names[LIMIT_COUNT] = {
+    [LIMIT_CONNECTIONS] = "connections",
+    [LIMIT_ALL] = "all_connections",
+    [LIMIT_PER_CLIENT] = "connections_per_client",
+    [LIMIT_HANDSHAKES] = "handshakes",
 };
 
 static double
@@ -31,12 +39,13 @@ board_new(void)
         return NULL;
     board->started = wall_clock();
     count(&board->next_id, 1);
-    board_take(board, PROCESS_MASTER, 0)->pid = getpid();
+    board_take(board, PROCESS_MASTER, CREW_TEST, 0)->pid = getpid();
     return board;
 }
 
 struct process_slot *
-board_take(struct board *board, enum process_kind kind, int index)
+board_take(struct board *board, enum process_kind kind, enum crew crew,
+           int index)
 {
     for (size_t i = 0; i < BOARD_SLOTS; i++) {
         struct process_slot *slot = &board->slots[i];
@@ -44,8 +53,11 @@ board_take(struct board *board, enum process_kind kind, int index)
         if (slot->kind != PROCESS_NONE)
             continue;
         slot->kind = kind;
+        slot->crew = crew;
         slot->index = index;
         slot->started = wall_clock();
+        if (board->used <= i)
+            board->used = i + 1;
         return slot;
     }
     return NULL;
@@ -82,7 +94,36 @@ void
 board_sum(const struct board *board, size_t port, struct port_counters *sum)
 {
     memset(sum, 0, sizeof *sum);
-    for (size_t i = 0; i < BOARD_SLOTS; i++)
+    for (size_t i = 0; i < board->used; i++)
         if (board->slots[i].kind != PROCESS_NONE)
             add(sum, &board->slots[i].ports[port]);
+}
+
+void
+board_forget(struct board *board, size_t port)
+{
+    for (size_t i = 0; i < board->used; i++)
+        memset(&board->slots[i].ports[port], 0,
+               sizeof board->slots[i].ports[port]);
+}
+
+uint64_t
+board_active(const struct board *board, size_t port)
+{
+    uint64_t active = 0;
+
+    for (size_t i = 0; i < board->used; i++)
+        active += counted(&board->slots[i].ports[port].active);
+    return active;
+}
+
+uint64_t
+board_open(const struct board *board, enum crew crew)
+{
+    uint64_t open = 0;
+
+    for (size_t i = 0; i < board->used; i++)
+        if (board->slots[i].crew == crew)
+            open += counted(&board->slots[i].open);
+    return open;
 }

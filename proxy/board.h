@@ -23,12 +23,23 @@ enum process_kind {
     PROCESS_CONTROL,
     PROCESS_SIMULATOR,
     PROCESS_WORKER,
+    PROCESS_RESOLVER,
+    PROCESS_CHECKER, /* of a new configuration, and gone again */
 };
 
 #define BOARD_ENDS  (END_BACKEND + 1)
 #define BOARD_SLOTS 512
 
 typedef _Atomic uint64_t counter;
+
+/* What can be reached; see limits.h. */
+enum limit {
+    LIMIT_CONNECTIONS, /* of a port */
+    LIMIT_ALL,         /* connections of all ports of the crew */
+    LIMIT_PER_CLIENT,
+    LIMIT_HANDSHAKES,
+    LIMIT_COUNT,
+};
 
 struct port_counters {
     counter active; /* open now */
@@ -38,15 +49,19 @@ struct port_counters {
     counter alerts;            /* received: the client refused us */
     counter ended[BOARD_ENDS]; /* by enum event_end, probes left out */
     counter bytes_up, bytes_down;
+    counter limited[LIMIT_COUNT]; /* not let in, or made to wait */
 };
 
 struct process_slot {
     enum process_kind kind;
-    int index; /* workers: 0, 1, ... */
+    enum crew crew;   /* whose ports it serves */
+    int index;        /* workers: 0, 1, ... */
+    unsigned edition; /* of the crew's ports; its newest number is in force */
     pid_t pid;
     unsigned restarts; /* how often this one was replaced after a crash */
     double started;    /* seconds since 1970 */
     counter lost_events;
+    counter open; /* connections */
     struct port_counters ports[PORTS_MAX];
 };
 
@@ -54,22 +69,32 @@ struct board {
     double started;
     counter next_id;  /* the next connection's id */
     counter renewals; /* how often the leaves were issued again */
+    counter warned[PORTS_MAX][LIMIT_COUNT]; /* when, in seconds since boot */
+    _Atomic size_t used; /* no slot from here on was ever taken */
     struct process_slot slots[BOARD_SLOTS]; /* [0] is the master's */
 };
 
 extern const char *const process_names[];
+extern const char *const limit_names[LIMIT_COUNT];
 
 /* A board shared with all processes forked later; NULL with errno set. */
 struct board *board_new(void);
 
 /* A free slot, now taken for kind, with all counters 0; NULL if there is none.
  */
-struct process_slot *
-board_take(struct board *board, enum process_kind kind, int index);
+struct process_slot *board_take(struct board *board, enum process_kind kind,
+                                enum crew crew, int index);
 
 /* Free the slot of a process that is gone.  What it counted is added to the
  * master's slot, what it had open is not open any more. */
 void board_release(struct board *board, struct process_slot *slot);
+
+/* Forget what was counted for a port: its index is another port's now. */
+void board_forget(struct board *board, size_t port);
+
+/* Connections that are open now: of one port, and of a crew. */
+uint64_t board_active(const struct board *board, size_t port);
+uint64_t board_open(const struct board *board, enum crew crew);
 
 /* All slots' counters of one port added up. */
 void

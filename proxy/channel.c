@@ -20,10 +20,10 @@ union ancillary {
 };
 
 int
-channel_send(int channel, enum message message, int fd)
+channel_send(int channel, const struct message *message, int fd)
 {
-    unsigned char byte = (unsigned char)message;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct iovec iov = {.iov_base = (void *)message,
+                        .iov_len = sizeof *message};
     union ancillary ancillary = {0};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
@@ -38,14 +38,38 @@ channel_send(int channel, enum message message, int fd)
         header->cmsg_len = CMSG_LEN(sizeof fd);
         memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
-    return sendmsg(channel, &msg, MSG_NOSIGNAL) == 1 ? 0 : -1;
+    return sendmsg(channel, &msg, MSG_NOSIGNAL) != -1 ? 0 : -1;
 }
 
-enum message
-channel_receive(int channel, int *fd)
+int
+channel_say(int channel, enum message_kind kind)
 {
-    unsigned char byte = MESSAGE_NONE;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    const struct message message = {.kind = kind};
+
+    return channel_send(channel, &message, -1);
+}
+
+/* What another process sent is not believed to fit. */
+static bool
+is_valid(const struct message *message)
+{
+    if (message->kind < MESSAGE_READY || message->kind > MESSAGE_PONG
+        || message->count < 0 || message->count > BACKEND_ADDRESSES_MAX)
+        return false;
+    for (int i = 0; i < message->count; i++) {
+        int family = message->addresses[i].sa.any.sa_family;
+
+        if ((family != AF_INET && family != AF_INET6)
+            || message->addresses[i].length > sizeof message->addresses[i].sa)
+            return false;
+    }
+    return memchr(message->text, '\0', sizeof message->text) != NULL;
+}
+
+enum message_kind
+channel_receive(int channel, struct message *message, int *fd)
+{
+    struct iovec iov = {.iov_base = message, .iov_len = sizeof *message};
     union ancillary ancillary = {0};
     struct msghdr msg = {
         .msg_iov = &iov,
@@ -69,5 +93,7 @@ channel_receive(int channel, int *fd)
         && header->cmsg_type == SCM_RIGHTS
         && header->cmsg_len == CMSG_LEN(sizeof *fd))
         memcpy(fd, CMSG_DATA(header), sizeof *fd);
-    return (enum message)byte;
+    if (n != sizeof *message || !is_valid(message))
+        return MESSAGE_NONE;
+    return message->kind;
 }

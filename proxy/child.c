@@ -12,10 +12,16 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "proxy/checker.h"
 #include "proxy/control.h"
+#include "proxy/operator_files.h"
+#include "proxy/resolver.h"
 #include "proxy/worker.h"
 
 #define EXIT_NOT_RUN 127 /* as a shell has it */
+
+/* Between two resolutions of -b and -f, if they are names. */
+#define RESOLVE_SECONDS 30.0
 
 /* Seconds for a response once it has begun, and the most that mapisim takes. */
 #define SIMULATOR_LOGIN   30
@@ -23,13 +29,22 @@
 
 /* The descriptors of a child beyond standard input, output and error. */
 struct keep {
-    int fds[PORTS_MAX * SOCKETS_ADDRESSES_MAX + WORKERS_MAX + 2];
-    size_t count;
+    int *fds;
+    size_t count, room;
 };
 
+/* Without memory there is no child. */
 static void
-keep(struct keep *list, int fd)
+keep(void *context, int fd)
 {
+    struct keep *list = context;
+
+    if (list->count == list->room) {
+        list->room = 2 * list->room + 64;
+        list->fds = realloc(list->fds, list->room * sizeof *list->fds);
+        if (list->fds == NULL)
+            _exit(EXIT_FAILURE);
+    }
     list->fds[list->count++] = fd;
 }
 
@@ -54,6 +69,8 @@ close_others(struct keep *list)
         next = fd + 1;
     }
     close_range(next, UINT_MAX, 0);
+    free(list->fds);
+    *list = (struct keep){.count = 0};
 }
 
 static void
@@ -75,59 +92,100 @@ become_child(pid_t master, const char *name)
 }
 
 static int
-run_worker(const struct site *site, struct process_slot *slot, int channel)
+run_worker(const struct child_task *task)
 {
-    const struct sockets *sockets = &site->sockets;
-    const struct worker_task task = {
+    const struct site *site = task->site;
+    const struct edition *edition = task->edition;
+    const struct process_slot *slot = task->slot;
+    const struct worker_task work = {
         .settings = site->settings,
-        .layout = &site->layout,
-        .sockets = sockets,
+        .edition = task->edition,
         .material = &site->material,
-        .forward = &site->forward,
-        .backends = &site->backends,
         .board = site->board,
-        .slot = slot,
-        .index = slot->index,
-        .channel = channel,
-        .events = site->events[slot->index].worker,
+        .tally = site->tally,
+        .slot = task->slot,
+        .channel = task->channel,
+        .events = site->events[slot->crew][slot->index].worker,
     };
     struct keep list = {.count = 0};
 
-    keep(&list, task.channel);
-    keep(&list, task.events);
-    for (size_t p = 0; p < sockets->ports; p++)
-        for (size_t a = 0; a < sockets->addresses; a++)
-            keep(&list, sockets_get(sockets, p, a, slot->index));
+    keep(&list, work.channel);
+    keep(&list, work.events);
+    for (size_t i = 0; i < edition->sockets.count; i++)
+        keep(&list, edition->sockets.rows[i].listening->fds[slot->index]);
+    if (edition->config != NULL)
+        operator_files_each(edition->config, keep, &list);
     close_others(&list);
-    return worker_run(&task);
+    return worker_run(&work);
+}
+
+/* Add an edition's HTTP sockets to fds. */
+static size_t
+add_http(int *fds, size_t count, const struct sockets *sockets,
+         struct keep *list)
+{
+    for (size_t i = 0; i < sockets->base_count; i++) {
+        fds[count++] = sockets->base[i]->fds[0];
+        keep(list, fds[count - 1]);
+    }
+    return count;
 }
 
 static int
-run_control(const struct site *site, int channel)
+run_control(const struct child_task *task)
 {
-    int events[WORKERS_MAX];
-    struct control_task task = {
+    const struct site *site = task->site;
+    int events[CREW_COUNT * WORKERS_MAX];
+    int http[2 * SETTINGS_LIST_MAX];
+    struct keep list = {.count = 0};
+    struct control_task work = {
         .settings = site->settings,
-        .layout = &site->layout,
+        .chart = task->chart,
         .board = site->board,
-        .http = site->sockets.base,
-        .http_count = site->sockets.addresses,
+        .http = http,
         .events = events,
-        .event_count = (size_t)site->settings->workers,
-        .channel = channel,
+        .channel = task->channel,
     };
+
+    keep(&list, task->channel);
+    if (site->editions[CREW_TEST] != NULL)
+        work.http_count =
+            add_http(http, 0, &site->editions[CREW_TEST]->sockets, &list);
+    work.http_count = add_http(http, work.http_count, &site->http, &list);
+    for (int c = 0; c < CREW_COUNT; c++)
+        for (int i = 0; i < WORKERS_MAX; i++)
+            if (site->events[c][i].control != -1) {
+                events[work.event_count++] = site->events[c][i].control;
+                keep(&list, site->events[c][i].control);
+            }
+    close_others(&list);
+    work.store = store_new(site->certs);
+    return work.store == NULL ? EXIT_FAILURE : control_run(&work);
+}
+
+static int
+run_resolver(const struct child_task *task)
+{
+    struct keep list = {.count = 0};
+    const struct config *config = task->edition->config;
+
+    keep(&list, task->channel);
+    close_others(&list);
+    return resolver_run(task->edition,
+                        config != NULL ? config->resolve_seconds
+                                       : RESOLVE_SECONDS,
+                        task->channel);
+}
+
+static int
+run_checker(const struct child_task *task)
+{
     struct keep list = {.count = 0};
 
-    keep(&list, channel);
-    for (size_t i = 0; i < task.http_count; i++)
-        keep(&list, task.http[i]);
-    for (size_t i = 0; i < task.event_count; i++) {
-        events[i] = site->events[i].control;
-        keep(&list, events[i]);
-    }
+    keep(&list, task->channel);
+    operator_files_each(task->edition->config, keep, &list);
     close_others(&list);
-    task.store = store_new(site->certs);
-    return task.store == NULL ? EXIT_FAILURE : control_run(&task);
+    return checker_report(task->edition, task->channel);
 }
 
 /* The worker's timer for the first byte is the one that counts: the simulator's
@@ -143,9 +201,11 @@ simulator_patience(const struct timers *timers)
 
 /* Replaces this process; returns only if that fails. */
 static int
-run_simulator(const struct site *site, int channel)
+run_simulator(const struct child_task *task)
 {
+    const struct site *site = task->site;
     const struct settings *settings = site->settings;
+    int channel = task->channel;
     struct keep list = {.count = 0};
     char listen_fd[16];
     char eof_fd[16];
@@ -180,15 +240,19 @@ run_simulator(const struct site *site, int channel)
 }
 
 static int
-run(const struct site *site, struct process_slot *slot, int channel)
+run(const struct child_task *task)
 {
-    switch (slot->kind) {
+    switch (task->slot->kind) {
     case PROCESS_WORKER:
-        return run_worker(site, slot, channel);
+        return run_worker(task);
     case PROCESS_CONTROL:
-        return run_control(site, channel);
+        return run_control(task);
     case PROCESS_SIMULATOR:
-        return run_simulator(site, channel);
+        return run_simulator(task);
+    case PROCESS_RESOLVER:
+        return run_resolver(task);
+    case PROCESS_CHECKER:
+        return run_checker(task);
     case PROCESS_NONE:
     case PROCESS_MASTER:
         break;
@@ -197,21 +261,23 @@ run(const struct site *site, struct process_slot *slot, int channel)
 }
 
 pid_t
-child_start(const struct site *site, struct process_slot *slot, int channel)
+child_start(const struct child_task *task)
 {
     static const char *const names[] = {
         [PROCESS_WORKER] = "mapitest:worker",
         [PROCESS_CONTROL] = "mapitest:ctrl",
         [PROCESS_SIMULATOR] = "mapitest:sim",
+        [PROCESS_RESOLVER] = "mapitest:names",
+        [PROCESS_CHECKER] = "mapitest:check",
     };
     pid_t master = getpid();
     pid_t pid = fork();
 
     if (pid == 0) {
-        become_child(master, names[slot->kind]);
-        exit(run(site, slot, channel));
+        become_child(master, names[task->slot->kind]);
+        exit(run(task));
     }
     if (pid > 0)
-        slot->pid = pid;
+        task->slot->pid = pid;
     return pid;
 }

@@ -11,14 +11,22 @@
 
 #include <sys/types.h>
 
+#include "proxy/chart.h"
 #include "proxy/site.h"
 
+/* What a child is to do. */
+struct child_task {
+    struct site *site;
+    struct edition *edition;   /* of a worker, a resolver or a checker */
+    const struct chart *chart; /* control's */
+    struct process_slot *slot; /* of its kind, crew and index */
+    int channel;               /* its end of the pair */
+};
+
 /*
- * Fork a process of the slot's kind and index.  channel is its end of the pair
- * whose other end the master keeps; it stays the caller's to close.  Returns
- * the process id, or -1 with errno set.
+ * Fork a process of the slot's kind.  The channel stays the caller's to close.
+ * Returns the process id, or -1 with errno set.
  */
-pid_t
-child_start(const struct site *site, struct process_slot *slot, int channel);
+pid_t child_start(const struct child_task *task);
 
 #endif

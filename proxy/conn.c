@@ -13,7 +13,7 @@
 struct port_counters *
 conn_counters(const struct conn *c)
 {
-    return &c->owner->slot->ports[c->service->index];
+    return &c->owner->gate.slot->ports[c->service->port.index];
 }
 
 void
@@ -55,13 +55,14 @@ conn_is_mid_stream(const struct conn *c)
 static double
 deadline(const struct conn *c, enum event_phase *phase)
 {
-    const struct timers *timers = c->owner->timers;
+    const struct timers *timers = c->service->timers;
     const struct {
         bool runs;
         double since, seconds;
         enum event_phase phase;
     } candidates[] = {
-        /* The handshake is counted from accept, which is when it entered. */
+        {c->state == CONN_ANNOUNCE, c->entered, timers->handshake,
+         PHASE_ANNOUNCE},
         {c->state == CONN_HANDSHAKE, c->entered, timers->handshake,
          PHASE_HANDSHAKE},
         {c->state == CONN_CONNECT, c->entered, timers->connect, PHASE_CONNECT},
@@ -107,9 +108,32 @@ conn_set_timer(struct conn *c)
     ev_timer_start(c->owner->loop, &c->timer);
 }
 
+static bool
+is_unfinished(enum conn_state state)
+{
+    return state == CONN_ANNOUNCE || state == CONN_HANDSHAKE;
+}
+
+/* Count what still has to prove that it is a client. */
+static void
+count_handshakes(struct conn *c, enum conn_state next)
+{
+    if (is_unfinished(next) == is_unfinished(c->state))
+        return;
+    if (is_unfinished(next)) {
+        c->owner->handshakes++;
+        c->service->handshakes++;
+    } else {
+        c->owner->handshakes--;
+        c->service->handshakes--;
+        c->owner->shaken(c->owner);
+    }
+}
+
 enum step
 conn_enter(struct conn *c, enum conn_state next)
 {
+    count_handshakes(c, next);
     c->state = next;
     c->entered = ev_now(c->owner->loop);
     if (next != CONN_DONE)
@@ -129,7 +153,6 @@ count_end(struct conn *c)
     struct port_counters *n = conn_counters(c);
     const struct event *e = &c->event;
 
-    count(&n->active, UINT64_MAX); /* minus one */
     count(&n->bytes_up, e->bytes_up);
     count(&n->bytes_down, e->bytes_down);
     if (event_is_probe(e))
@@ -156,11 +179,17 @@ conn_free(struct conn *c)
     flow_drop(&c->down);
     endpoint_close(&c->client);
     endpoint_close(&c->backend);
-    count_end(c);
-    if (send(owner->events, &c->event, sizeof c->event,
-             MSG_DONTWAIT | MSG_NOSIGNAL)
-        == -1)
-        count(&owner->slot->lost_events, 1);
+    inbound_drop(&c->inbound);
+    gate_leave(&owner->gate, &c->service->port);
+    if (c->admitted)
+        gate_leave_client(&owner->gate, &c->service->port, &c->event.client);
+    if (!c->turned_away)
+        count_end(c);
+    if (!c->turned_away
+        && send(owner->events, &c->event, sizeof c->event,
+                MSG_DONTWAIT | MSG_NOSIGNAL)
+               == -1)
+        count(&owner->gate.slot->lost_events, 1);
 
     if (c->previous != NULL)
         c->previous->next = c->next;
@@ -266,10 +295,10 @@ begin_event(struct conn *c, const struct net_address *peer)
 {
     struct event *e = &c->event;
 
-    e->id = atomic_fetch_add_explicit(&c->owner->board->next_id, 1,
+    e->id = atomic_fetch_add_explicit(&c->owner->gate.board->next_id, 1,
                                       memory_order_relaxed);
     e->accepted = ev_now(c->owner->loop);
-    e->port = c->service->index;
+    e->port = (uint16_t)c->service->port.index;
     e->client = *peer;
     e->tls = c->service->context != NULL;
     e->alert_received = EVENT_NO_ALERT;
@@ -278,18 +307,46 @@ begin_event(struct conn *c, const struct net_address *peer)
     e->backend_seconds = -1;
 }
 
+enum step
+conn_greet(struct conn *c)
+{
+    struct service *service = c->service;
+    const struct gate *gate = &c->owner->gate;
+
+    if (gate_counts_clients(gate, &service->port)) {
+        c->admitted = gate_admit_client(gate, &service->port, &c->event.client);
+        c->turned_away = !c->admitted;
+        if (c->turned_away)
+            return conn_enter(c, CONN_DONE);
+    }
+    if (service->context == NULL)
+        return conn_enter(c, CONN_CONNECT);
+    if (endpoint_start_tls(&c->client, service->context) == 0)
+        return conn_enter(c, CONN_HANDSHAKE);
+    conn_ends(c, END_RESET, ENOMEM);
+    return conn_enter(c, CONN_DONE);
+}
+
 void
-conn_open(struct conn_owner *owner, const struct service *service, int fd,
+conn_open(struct conn_owner *owner, struct service *service, int fd,
           const struct net_address *peer, const struct net_address *local)
 {
-    struct conn *c = calloc(1, sizeof *c);
+    struct conn *c;
 
-    if (c == NULL) {
+    count(&owner->gate.slot->ports[service->port.index].accepted, 1);
+    if (!gate_admit(&owner->gate, &service->port)) {
         net_close(&fd);
-        log_error("port '%s': no memory for a connection",
-                  service->policy->name);
         return;
     }
+    c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        gate_leave(&owner->gate, &service->port);
+        count(&owner->gate.slot->lost_events, 1);
+        net_close(&fd);
+        log_error("port '%s': no memory for a connection", service->port.name);
+        return;
+    }
+    c->state = CONN_DONE; /* until it enters its first */
     c->owner = owner;
     c->service = service;
     c->local = *local;
@@ -302,17 +359,12 @@ conn_open(struct conn_owner *owner, const struct service *service, int fd,
     endpoint_init(&c->client, fd, &owner->pool, &c->event);
     c->backend.fd = -1;
     link_first(owner, c);
-    count(&conn_counters(c)->accepted, 1);
-    count(&conn_counters(c)->active, 1);
 
-    if (service->context == NULL) {
-        conn_enter(c, CONN_CONNECT);
-    } else if (endpoint_start_tls(&c->client, service->context) == 0) {
-        conn_enter(c, CONN_HANDSHAKE);
-    } else {
-        conn_ends(c, END_RESET, ENOMEM);
-        conn_enter(c, CONN_DONE);
-    }
+    if (service->accept_proxy != NULL
+        && networks_contain(service->accept_proxy, peer))
+        conn_enter(c, CONN_ANNOUNCE);
+    else
+        conn_greet(c);
     conn_run(c);
 }
 

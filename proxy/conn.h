@@ -14,41 +14,41 @@
 #include <stddef.h>
 
 #include "base/net.h"
-#include "proxy/board.h"
+#include "proxy/backend.h"
+#include "proxy/gate.h"
+#include "proxy/networks.h"
 #include "proxy/pool.h"
 #include "proxy/ports.h"
 #include "proxy/settings.h"
 
 struct conn;
 
-#define BACKEND_ADDRESSES_MAX 8
-
-/* Where the bytes of a port go. */
-struct backend {
-    struct net_address addresses[BACKEND_ADDRESSES_MAX]; /* tried in turn */
-    int count;
-    bool simulator; /* ours: it gets a PROXY header */
-};
-
 /* What a worker needs to serve a port. */
 struct service {
     const struct port_policy *policy;
-    uint16_t index;   /* in the layout: the port's number in events */
-    SSL_CTX *context; /* NULL: no TLS */
-    const struct backend *backend;
+    struct gate_port port; /* its name, index and limits */
+    SSL_CTX *context;      /* NULL: no TLS */
+    struct backend *backend;
     char *last_message; /* what the simulator shall say last; NULL: its own */
+    const struct timers *timers;
+    const struct networks *accept_proxy; /* who must send a PROXY header */
+    bool send_proxy;                     /* the backend gets one */
+
+    unsigned handshakes;  /* unfinished now */
+    int first;            /* the backend's address that is tried first */
+    double first_expires; /* loop time: then it is number 0 again */
 };
 
 /* What all connections of a worker share. */
 struct conn_owner {
     struct ev_loop *loop;
-    const struct timers *timers;
-    struct board *board;
-    struct process_slot *slot; /* this worker's counters */
-    int events;                /* socket to control */
+    struct gate gate;
+    int events; /* socket to control */
     struct pool pool;
     struct conn *first; /* all connections */
     size_t open;
+    unsigned handshakes;                 /* unfinished, over all services */
+    void (*shaken)(struct conn_owner *); /* called after each handshake's end */
     void (*closed)(struct conn_owner *); /* called after each one's end */
 };
 
@@ -56,7 +56,7 @@ struct conn_owner {
  * Serve the connection fd, accepted from peer on the address local.  Takes fd,
  * whatever happens.
  */
-void conn_open(struct conn_owner *owner, const struct service *service, int fd,
+void conn_open(struct conn_owner *owner, struct service *service, int fd,
                const struct net_address *peer, const struct net_address *local);
 
 /* Cut all connections: the drain time is over. */

@@ -17,8 +17,10 @@
 #include "proxy/endpoint.h"
 #include "proxy/event.h"
 #include "proxy/flow.h"
+#include "proxy/inbound.h"
 
 enum conn_state {
+    CONN_ANNOUNCE, /* a load balancer's PROXY header */
     CONN_HANDSHAKE,
     CONN_CONNECT, /* to the backend */
     CONN_RELAY,
@@ -30,7 +32,7 @@ enum step { STEP_WAIT, STEP_NEXT };
 
 struct conn {
     struct conn_owner *owner;
-    const struct service *service;
+    struct service *service;
     struct conn *previous, *next; /* in the owner's list */
     enum conn_state state;
     double entered; /* loop time at which state was */
@@ -38,7 +40,10 @@ struct conn {
     struct flow up, down;
     ev_io client_io, backend_io;
     ev_timer timer;
-    int attempt;           /* index of the backend address being tried */
+    struct inbound inbound;
+    bool admitted;         /* the gate has counted the client */
+    bool turned_away;      /* by the gate: nothing more is told of it */
+    int attempt;           /* how many backend addresses have failed */
     double moved_at;       /* loop time of the last bytes either way */
     double stalled_at;     /* since when the client takes nothing; 0: it does */
     uint64_t stalled_sent; /* what it had taken by then */
@@ -53,6 +58,9 @@ extern enum step (*const conn_steps[])(struct conn *);
 
 /* The only writer of c->state: a new state always has a new deadline. */
 enum step conn_enter(struct conn *c, enum conn_state next);
+
+/* The client is known, and speaks next: let it in, or enter CONN_DONE. */
+enum step conn_greet(struct conn *c);
 
 /* Something began that has a deadline of its own. */
 void conn_set_timer(struct conn *c);

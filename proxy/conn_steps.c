@@ -10,6 +10,37 @@
 /* Of a buffer each, in one turn of discarding. */
 #define DISCARD_READS 4
 
+/* A listed load balancer must say who its client is; nothing is guessed. */
+static enum step
+step_announce(struct conn *c)
+{
+    struct net_address client = c->event.client;
+    const char *reason = NULL;
+
+    switch (inbound_read(&c->inbound, c->client.fd, &client, &reason)) {
+    case INBOUND_MORE:
+        c->client.waits |= WAIT_READ;
+        return STEP_WAIT;
+    case INBOUND_DONE:
+        if (!net_equal(&client, &c->event.client)) {
+            c->event.via = c->event.client;
+            c->event.client = client;
+        }
+        return conn_greet(c);
+    case INBOUND_PROBE:
+        conn_ends(c, END_EOF, 0);
+        return conn_enter(c, CONN_DONE);
+    case INBOUND_BROKEN:
+        break;
+    }
+    c->event.phase = PHASE_ANNOUNCE;
+    c->event.first = FIRST_OTHER;
+    snprintf(c->event.reason, sizeof c->event.reason,
+             "the load balancer's PROXY header: %s", reason);
+    conn_ends(c, END_REFUSED, 0);
+    return conn_enter(c, CONN_LINGER);
+}
+
 static enum step
 handshake_failed(struct conn *c, enum io how)
 {
@@ -49,6 +80,34 @@ step_handshake(struct conn *c)
     return conn_enter(c, CONN_CONNECT);
 }
 
+/* How long an address that was reached after others had failed is tried first.
+ */
+#define FIRST_SECONDS 30.0
+
+/* The position of the address that the next attempt is for. */
+static int
+address_position(struct conn *c)
+{
+    struct service *service = c->service;
+
+    if (service->first_expires <= ev_now(c->owner->loop))
+        service->first = 0;
+    return (service->first + c->attempt) % service->backend->count;
+}
+
+/* Connections that follow need not find out again which address answers. */
+static void
+note_address(struct conn *c)
+{
+    int position = address_position(c);
+
+    if (c->attempt == 0 || position == 0)
+        return;
+    c->service->first = position;
+    c->service->first_expires = ev_now(c->owner->loop) + FIRST_SECONDS;
+    c->attempt = 0;
+}
+
 /* The backend is connected: the relay begins, with the PROXY header first. */
 static enum step
 start_relay(struct conn *c)
@@ -58,12 +117,14 @@ start_relay(struct conn *c)
     size_t length;
 
     c->event.backend_seconds = conn_since(c, c->entered);
+    note_address(c);
     flow_init(&c->up, &c->client, &c->backend, &c->owner->pool);
     flow_init(&c->down, &c->backend, &c->client, &c->owner->pool);
-    if (service->backend->simulator) {
-        length = preface_write(&c->event, service->policy->name,
-                               service->last_message, &c->local, header,
-                               sizeof header);
+    if (service->backend->simulator || service->send_proxy) {
+        length = preface_write(
+            &c->event, &c->local,
+            service->backend->simulator ? service->policy->name : NULL,
+            service->last_message, header, sizeof header);
         if (length == 0 || !flow_prepend(&c->up, header, length)) {
             conn_ends_backend(c, ENOMEM);
             return conn_enter(c, CONN_LINGER);
@@ -88,12 +149,14 @@ conn_next_address(struct conn *c, int error)
 static enum step
 step_connect(struct conn *c)
 {
-    const struct net_address *to = &c->service->backend->addresses[c->attempt];
+    const struct net_address *to;
     int error;
 
     if (c->backend.fd == -1) {
-        int fd = net_connect(to);
+        int fd;
 
+        to = &c->service->backend->addresses[address_position(c)];
+        fd = net_connect(to);
         error = errno;
         net_text(to, c->event.backend);
         if (fd == -1)
@@ -101,7 +164,7 @@ step_connect(struct conn *c)
         /* One that is busy may take nothing for long; one whose host is gone
          * must not keep its client.  Our own host is not worth the calls. */
         if (!net_is_loopback(to))
-            (void)net_set_keepalive(fd, c->owner->timers->keepalive, 0);
+            (void)net_set_keepalive(fd, c->service->timers->keepalive, 0);
         endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
         c->backend.waits = WAIT_WRITE;
         c->backend.blocked = true;
@@ -243,8 +306,7 @@ step_linger(struct conn *c)
 }
 
 enum step (*const conn_steps[])(struct conn *) = {
-    [CONN_HANDSHAKE] = step_handshake,
-    [CONN_CONNECT] = step_connect,
-    [CONN_RELAY] = step_relay,
+    [CONN_ANNOUNCE] = step_announce, [CONN_HANDSHAKE] = step_handshake,
+    [CONN_CONNECT] = step_connect,   [CONN_RELAY] = step_relay,
     [CONN_LINGER] = step_linger,
 };

@@ -20,6 +20,7 @@ struct control {
     const struct control_task *task;
     struct ev_loop *loop;
     struct routes_context routes;
+    struct chart *chart;
     struct store *store;
     struct http *http;
     ev_io channel;
@@ -30,7 +31,7 @@ struct control {
 static bool
 read_event(const struct control *control, int fd)
 {
-    const struct layout *layout = control->task->layout;
+    const struct chart *chart = control->chart;
     struct event event;
     ssize_t n = recv(fd, &event, sizeof event, MSG_DONTWAIT);
 
@@ -38,8 +39,8 @@ read_event(const struct control *control, int fd)
         return errno == EINTR;
     if (n == 0)
         return false;
-    if (n == sizeof event && event.port < layout->count)
-        journal_write(&event, layout->ports[event.port].policy->name);
+    if (n == sizeof event && event.port < PORTS_MAX)
+        journal_write(&event, chart->ports[event.port].name);
     return true;
 }
 
@@ -70,12 +71,19 @@ static void
 on_message(struct ev_loop *loop, ev_io *io, int ready)
 {
     struct control *control = io->data;
+    struct message message;
     int fd;
 
     (void)ready;
-    switch (channel_receive(io->fd, &fd)) {
+    switch (channel_receive(io->fd, &message, &fd)) {
     case MESSAGE_STORE:
         take_store(control, fd);
+        break;
+    case MESSAGE_CHART:
+        (void)chart_unpack(control->chart, fd);
+        break;
+    case MESSAGE_PING:
+        (void)channel_say(io->fd, MESSAGE_PONG);
         break;
     case MESSAGE_STOP:
     case MESSAGE_DRAIN:
@@ -85,6 +93,9 @@ on_message(struct ev_loop *loop, ev_io *io, int ready)
     case MESSAGE_NONE:
     case MESSAGE_READY:
     case MESSAGE_CLOSED:
+    case MESSAGE_FAILED:
+    case MESSAGE_RESOLVED:
+    case MESSAGE_PONG:
         break;
     }
     net_close(&fd);
@@ -113,21 +124,23 @@ control_run(const struct control_task *task)
         .loop = ev_default_loop(0),
         .store = task->store,
         .routes = {.settings = task->settings,
-                   .layout = task->layout,
                    .board = task->board,
                    .store = task->store},
     };
     int status = EXIT_FAILURE;
 
     control.events = calloc(task->event_count, sizeof *control.events);
-    if (control.events == NULL)
+    control.chart = malloc(sizeof *control.chart);
+    if (control.events == NULL || control.chart == NULL)
         goto done;
+    *control.chart = *task->chart;
+    control.routes.chart = control.chart;
     control.http = http_new(control.loop, task->http, task->http_count,
                             routes_answer, &control.routes);
     if (control.http == NULL)
         goto done;
     watch(&control);
-    if (channel_send(task->channel, MESSAGE_READY, -1) == -1)
+    if (channel_say(task->channel, MESSAGE_READY) == -1)
         goto done;
     ev_run(control.loop, 0);
     /* The workers are gone; their last words are not to be lost. */
@@ -139,6 +152,7 @@ control_run(const struct control_task *task)
 done:
     http_free(control.http);
     free(control.events);
+    free(control.chart);
     store_free(control.store);
     return status;
 }

@@ -12,12 +12,12 @@
 
 #include "certs/store.h"
 #include "proxy/board.h"
-#include "proxy/layout.h"
+#include "proxy/chart.h"
 #include "proxy/settings.h"
 
 struct control_task {
     const struct settings *settings;
-    const struct layout *layout;
+    const struct chart *chart; /* as it was at the fork */
     const struct board *board;
     struct store *store; /* taken over */
     const int *http;     /* listening sockets of the base port */

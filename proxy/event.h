@@ -45,6 +45,7 @@ enum event_phase {
     PHASE_STALL,       /* bytes for a client that takes none */
     PHASE_HALF_CLOSED, /* the backend has ended its side */
     PHASE_DRAIN,       /* we are stopping */
+    PHASE_ANNOUNCE,    /* a load balancer's PROXY header */
 };
 
 enum { EVENT_NO_ALERT = -1 };
@@ -60,6 +61,8 @@ struct event {
     double accepted; /* seconds since 1970 */
     uint16_t port;   /* index into the layout */
     struct net_address client;
+    struct net_address
+        via; /* the load balancer that named it; length 0: none */
 
     enum first_bytes first;
     bool tls;       /* a TLS port */

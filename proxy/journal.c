@@ -59,6 +59,8 @@ journal_line(const struct event *e, const char *name, char *out, size_t room)
     size_t used = 0;
 
     append(out, room, &used, "%s %s", name, net_text(&e->client, client));
+    if (e->via.length != 0)
+        append(out, room, &used, " via %s", net_text(&e->via, client));
     append_tls(e, out, room, &used);
     append(out, room, &used, ": %s",
            outcome_sentence(e, sentence, sizeof sentence));
@@ -125,6 +127,16 @@ seconds_json(float seconds)
 }
 
 static json_t *
+via_json(const struct event *e)
+{
+    char via[NET_TEXT_MAX];
+
+    if (e->via.length == 0)
+        return json_null();
+    return json_string(net_text(&e->via, via));
+}
+
+static json_t *
 event_json(const struct event *e, const char *name)
 {
     char client[NET_TEXT_MAX];
@@ -134,16 +146,18 @@ event_json(const struct event *e, const char *name)
                                 seconds_json(e->total_seconds));
 
     return json_pack(
-        "{s:s, s:I, s:s, s:s, s:i, s:s, s:o, s:b, s:o, s:o, s:I, s:I, s:s, "
+        "{s:s, s:I, s:s, s:s, s:i, s:o, s:s, s:o, s:b, s:o, s:o, s:I, s:I, "
+        "s:s, "
         "s:b, s:o, s:o}",
         "event", "connection", "id", (json_int_t)e->id, "port", name, "client",
         net_host_text(&e->client, client), "client_port", net_port(&e->client),
-        "first", event_first_names[e->first], "tls", tls_json(e), "handshake",
-        e->handshake, "alert_received", alert_json(e->alert_received),
-        "alert_sent", alert_json(e->alert_sent), "bytes_up",
-        (json_int_t)e->bytes_up, "bytes_down", (json_int_t)e->bytes_down, "end",
-        event_end_names[e->end], "probe", event_is_probe(e), "backend",
-        text_json(e->backend), "seconds", seconds);
+        "via", via_json(e), "first", event_first_names[e->first], "tls",
+        tls_json(e), "handshake", e->handshake, "alert_received",
+        alert_json(e->alert_received), "alert_sent", alert_json(e->alert_sent),
+        "bytes_up", (json_int_t)e->bytes_up, "bytes_down",
+        (json_int_t)e->bytes_down, "end", event_end_names[e->end], "probe",
+        event_is_probe(e), "backend", text_json(e->backend), "seconds",
+        seconds);
 }
 
 void

@@ -130,8 +130,13 @@ layout_plan(struct layout *layout, const struct settings *settings,
                      settings->base_port, row->name);
             return -1;
         }
-        layout->ports[layout->count++] =
-            (struct port){.policy = row, .number = (uint16_t)number};
+        layout->ports[layout->count] = (struct port){
+            .policy = row,
+            .index = (uint16_t)layout->count,
+            .number = (uint16_t)number,
+            .backend = row->forward ? LAYOUT_FORWARD : LAYOUT_ALL,
+        };
+        layout->count++;
     }
     if (check_collisions(layout, reason, room) == -1)
         return -1;

@@ -15,9 +15,14 @@
 #include "proxy/ports.h"
 #include "proxy/settings.h"
 
+/* The backends of the port table. */
+enum { LAYOUT_ALL, LAYOUT_FORWARD, LAYOUT_BACKENDS };
+
 struct port {
     const struct port_policy *policy;
-    uint16_t number; /* the port's number, 0 while any will do */
+    uint16_t index;   /* its own among all ports, in events and counters */
+    uint16_t number;  /* 0 while any will do */
+    uint16_t backend; /* position in the edition's backends */
 };
 
 struct layout {

@@ -43,7 +43,60 @@ resume(struct listeners *all)
     ev_timer_stop(all->owner->loop, &all->rest);
     all->resting = false;
     for (size_t i = 0; i < all->count; i++)
-        ev_io_start(all->owner->loop, &all->list[i].io);
+        if (!all->list[i].waiting)
+            ev_io_start(all->owner->loop, &all->list[i].io);
+}
+
+/* The limit of unfinished handshakes that keeps a service from taking another;
+ * 0: none does. */
+static unsigned
+handshakes_reached(const struct listeners *all, const struct service *service)
+{
+    unsigned most = service->port.limits->handshakes;
+    unsigned most_of_all = all->owner->gate.all->handshakes;
+
+    if (most != 0 && service->handshakes >= most)
+        return most;
+    if (most_of_all != 0 && all->owner->handshakes >= most_of_all)
+        return most_of_all;
+    return 0;
+}
+
+/* True if the listener has to wait for a handshake's end, and does. */
+static bool
+must_wait(struct listener *listener)
+{
+    struct listeners *all = listener->all;
+    struct service *service = listener->service;
+    unsigned most = handshakes_reached(all, service);
+
+    if (most == 0)
+        return false;
+    ev_io_stop(all->owner->loop, &listener->io);
+    listener->waiting = all->waiting = true;
+    gate_note(&all->owner->gate, &service->port, LIMIT_HANDSHAKES, most);
+    return true;
+}
+
+void
+listeners_shaken_one(struct listeners *all)
+{
+    if (!all->waiting || all->stopped)
+        return;
+    all->waiting = false;
+    for (size_t i = 0; i < all->count; i++) {
+        struct listener *listener = &all->list[i];
+
+        if (!listener->waiting)
+            continue;
+        if (handshakes_reached(all, listener->service) != 0) {
+            all->waiting = true;
+            continue;
+        }
+        listener->waiting = false;
+        if (!all->resting)
+            ev_io_start(all->owner->loop, &listener->io);
+    }
 }
 
 static void
@@ -118,6 +171,8 @@ on_readable(struct ev_loop *loop, ev_io *io, int ready)
             rest(all, false);
             return;
         }
+        if (must_wait(listener))
+            return;
         fd = net_accept(io->fd, &peer);
         if (fd != -1) {
             accept_one(listener, fd, &peer);
@@ -159,7 +214,7 @@ affordable(void)
 }
 
 void
-listeners_add(struct listeners *all, int fd, const struct service *service)
+listeners_add(struct listeners *all, int fd, struct service *service)
 {
     struct listener *listener = &all->list[all->count++];
     struct net_address *address = &listener->address;

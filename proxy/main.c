@@ -4,12 +4,15 @@
  * SPDX-License-Identifier: MPL-2.0
  */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/net.h"
 #include "certs/store.h"
+#include "proxy/checker.h"
 #include "proxy/master.h"
+#include "proxy/operator_files.h"
 #include "proxy/options.h"
 #include "proxy/site.h"
 
@@ -24,6 +27,31 @@ write_files(const struct site *site)
     if (store != NULL)
         result = store_write(store, site->settings->write_directory);
     store_free(store);
+    return result;
+}
+
+/* --check: with the keys in this process, which serves nothing. */
+static int
+check(const struct settings *settings)
+{
+    const struct edition_indexes none = {{false}};
+    struct config *config = config_read(settings->config, settings);
+    struct edition *edition = NULL;
+    int result = -1;
+
+    if (config == NULL)
+        return -1;
+    edition = edition_of_config(config, NULL, &none);
+    if (edition == NULL) {
+        config_free(config);
+    } else if (operator_files_open(config, settings->allow_world_readable_keys)
+                   == 0
+               && checker_check(edition) == 0) {
+        printf("%s: %zu ports, nothing wrong\n", config->path,
+               config->front_count);
+        result = 0;
+    }
+    edition_free(edition);
     return result;
 }
 
@@ -47,6 +75,8 @@ main(int argc, char **argv)
     log_setup("mapitest", settings.log_format,
               settings.verbose > 0 ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    if (settings.check)
+        return check(&settings) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     if (net_raise_limit() == -1)
         log_errno("cannot raise the limit of open files");
     if (site_open(&site, &settings) == -1)

@@ -75,7 +75,8 @@ refused_sentence(const struct event *e, char *out, size_t room)
     if (e->alert_sent != EVENT_NO_ALERT) {
         alert_text(e->alert_sent, alert);
         snprintf(out, room, "refused with %s: %s", alert, e->reason);
-    } else if (e->tls && !e->handshake && e->first != FIRST_TLS) {
+    } else if (e->phase != PHASE_ANNOUNCE && e->tls && !e->handshake
+               && e->first != FIRST_TLS) {
         snprintf(out, room, "refused: the client sent %s", no_tls[e->first]);
     } else {
         snprintf(out, room, "refused: %s", e->reason);
@@ -94,6 +95,8 @@ timeout_sentence(const struct event *e, char *out, size_t room)
         [PHASE_HALF_CLOSED] = ("timed out: the backend was done and the client "
                                "did not close"),
         [PHASE_DRAIN] = "cut: mapitest is stopping",
+        [PHASE_ANNOUNCE] = "timed out: the load balancer sent no whole PROXY "
+                           "header",
     };
 
     snprintf(out, room, "%s", sentences[e->phase]);

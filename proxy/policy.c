@@ -9,8 +9,6 @@
 #include "proxy/endpoint.h"
 #include "proxy/event.h"
 
-#define SESSION_ID_BYTES 32 /* SHA-256, and the most that OpenSSL takes */
-
 /* RFC 7301's list with the one name we know. */
 static const unsigned char mapi9[] = "\x06mapi/9";
 
@@ -87,37 +85,24 @@ digest_text(EVP_MD_CTX *digest, const char *text)
                         : EVP_DigestUpdate(digest, text, strlen(text) + 1);
 }
 
-/*
- * What a session was made under: its digest, which id receives.  A ticket is
- * worth something only where all of it is the same: with one key and one
- * context for all ports, a ticket of `server1` would get past a required client
- * certificate.
- */
-static int
-set_session_context(SSL_CTX *context, const struct port_policy *policy,
-                    const struct cert *cert, const struct cert *client_ca,
-                    uint8_t id[SESSION_ID_BYTES])
+int
+policy_set_session(SSL_CTX *context, const struct policy_session *session,
+                   uint8_t id[POLICY_SESSION_BYTES])
 {
-    const int rules[] = {policy->tls_min, policy->tls_max, policy->sni_required,
-                         policy->alpn_required};
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     char hash[65] = "";
     int result = -1;
 
     if (digest == NULL || EVP_DigestInit(digest, EVP_sha256()) != 1)
         goto done;
-    if (!digest_text(digest, policy->name))
-        goto done;
-    cert_hash(cert->x509, hash);
-    if (!digest_text(digest, hash))
-        goto done;
-    if (client_ca != NULL)
-        cert_hash(client_ca->x509, hash);
-    if (!digest_text(digest, client_ca != NULL ? hash : NULL)
-        || !EVP_DigestUpdate(digest, rules, sizeof rules)
+    cert_hash(session->leaf, hash);
+    if (!digest_text(digest, session->port) || !digest_text(digest, hash)
+        || !digest_text(digest, session->client_ca)
+        || !EVP_DigestUpdate(digest, session->rules,
+                             session->rule_count * sizeof session->rules[0])
         || !EVP_DigestFinal(digest, id, NULL))
         goto done;
-    if (SSL_CTX_set_session_id_context(context, id, SESSION_ID_BYTES) == 1)
+    if (SSL_CTX_set_session_id_context(context, id, POLICY_SESSION_BYTES) == 1)
         result = 0;
 
 done:
@@ -125,22 +110,46 @@ done:
     return result;
 }
 
+/* The session of a row of the port table. */
+static int
+set_session(SSL_CTX *context, const struct port_policy *policy,
+            const struct cert *cert, const struct cert *client_ca,
+            uint8_t id[POLICY_SESSION_BYTES])
+{
+    const int rules[] = {policy->tls_min, policy->tls_max, policy->sni_required,
+                         policy->alpn_required};
+    struct policy_session session = {
+        .port = policy->name,
+        .leaf = cert->x509,
+        .rules = rules,
+        .rule_count = sizeof rules / sizeof rules[0],
+    };
+    char hash[65];
+
+    if (client_ca != NULL) {
+        cert_hash(client_ca->x509, hash);
+        session.client_ca = hash;
+    }
+    return policy_set_session(context, &session, id);
+}
+
 /* A resumed client verifies nothing, so a test port never lets one resume. */
 static int
 set_tickets(SSL_CTX *context, bool issue,
             const struct policy_material *material,
-            const uint8_t id[SESSION_ID_BYTES])
+            const uint8_t id[POLICY_SESSION_BYTES])
 {
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (!issue) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
     }
-    return tickets_use(context, material->ticket_secret, id, SESSION_ID_BYTES);
+    return tickets_use(context, material->ticket_secret, id,
+                       POLICY_SESSION_BYTES);
 }
 
-static void
-set_modes(SSL_CTX *context)
+int
+policy_prepare(SSL_CTX *context, int tls_min, int tls_max)
 {
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION
                                      | SSL_OP_CIPHER_SERVER_PREFERENCE
@@ -152,6 +161,10 @@ set_modes(SSL_CTX *context)
     SSL_CTX_set_max_early_data(context, 0);
     SSL_CTX_set_info_callback(context, endpoint_info);
     SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
+    if (SSL_CTX_set_min_proto_version(context, tls_min) != 1
+        || SSL_CTX_set_max_proto_version(context, tls_max) != 1)
+        return -1;
+    return 0;
 }
 
 SSL_CTX *
@@ -166,13 +179,10 @@ policy_context(const struct port_policy *policy,
             : cert_set_find(material->certs, policy->client_ca);
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     SSL_CTX *made = NULL;
-    uint8_t id[SESSION_ID_BYTES];
+    uint8_t id[POLICY_SESSION_BYTES];
 
-    if (context == NULL)
-        goto done;
-    set_modes(context);
-    if (SSL_CTX_set_min_proto_version(context, policy->tls_min) != 1
-        || SSL_CTX_set_max_proto_version(context, policy->tls_max) != 1)
+    if (context == NULL
+        || policy_prepare(context, policy->tls_min, policy->tls_max) == -1)
         goto done;
     if (use_certificate(context, cert) == -1)
         goto done;
@@ -183,7 +193,7 @@ policy_context(const struct port_policy *policy,
         SSL_CTX_set_tlsext_servername_callback(context, require_server_name);
         SSL_CTX_set_tlsext_servername_arg(context, (void *)material);
     }
-    if (set_session_context(context, policy, cert, client_ca, id) == -1
+    if (set_session(context, policy, cert, client_ca, id) == -1
         || set_tickets(context, policy->tickets, material, id) == -1)
         goto done;
 

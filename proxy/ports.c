@@ -15,6 +15,11 @@ const char *const port_expect_names[] = {
     [EXPECT_MAY] = "may",
 };
 
+const char *const crew_names[CREW_COUNT] = {
+    [CREW_TEST] = "test",
+    [CREW_CONFIGURED] = "configured",
+};
+
 /* The order gives the numbers under --sequential: never sort, only append to a
  * group. */
 const struct port_policy port_table[] = {

@@ -26,6 +26,12 @@ enum port_group {
     GROUP_CONFIGURED = GROUP_COUNT, /* the operator's own ports */
 };
 
+/*
+ * Workers come in crews, which share nothing that a client of one could take
+ * from the other's: one serves the port table, one the operator's ports.
+ */
+enum crew { CREW_TEST, CREW_CONFIGURED, CREW_COUNT };
+
 /* What a client that does everything right does here. */
 enum port_expect {
     EXPECT_TEST, /* it depends on what the client was told to expect */
@@ -53,9 +59,11 @@ struct port_policy {
 extern const struct port_policy port_table[];
 extern const size_t port_table_count;
 
-/* "classic" ... for each group, and "accept" ... for each expectation. */
+/* "classic" ... for each group, "accept" ... for each expectation, "test" and
+ * "configured" for the crews. */
 extern const char *const port_group_names[];
 extern const char *const port_expect_names[];
+extern const char *const crew_names[CREW_COUNT];
 
 /* True if clients are to speak TLS. */
 static inline bool

@@ -57,9 +57,9 @@ common_name(const struct event_bytes *subject)
 }
 
 size_t
-preface_write(const struct event *event, const char *port_name,
-              const char *last_message, const struct net_address *local,
-              uint8_t *out, size_t room)
+preface_write(const struct event *event, const struct net_address *local,
+              const char *port_name, const char *last_message, uint8_t *out,
+              size_t room)
 {
     struct proxy2 header = {0};
     char id[24];
@@ -68,7 +68,8 @@ preface_write(const struct event *event, const char *port_name,
     set_address(&header.destination, local);
     snprintf(id, sizeof id, "%" PRIu64, event->id);
     header.unique_id = slice_text(id);
-    header.port_name = slice_text(port_name);
+    if (port_name != NULL)
+        header.port_name = slice_text(port_name);
     if (last_message != NULL)
         header.last_message = slice_text(last_message);
     if (event->tls) {

@@ -1,5 +1,5 @@
 /*
- * preface.h - the PROXY header with which a connection reaches the simulator
+ * preface.h - the PROXY header with which a connection reaches its backend
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -13,12 +13,13 @@
 #include "proxy/event.h"
 
 /*
- * Write to out what is known of the connection (base/proxy2.h), the port's name
- * and, unless it is NULL, the message that the simulator shall say last.
- * Returns the header's size; 0 if room is too small.
+ * Write to out what is known of the connection, which reached us on the address
+ * local (base/proxy2.h).  The port's name and the message to say last are for
+ * the simulator; each may be NULL.  Returns the header's size; 0 if room is too
+ * small.
  */
-size_t preface_write(const struct event *event, const char *port_name,
-                     const char *last_message, const struct net_address *local,
+size_t preface_write(const struct event *event, const struct net_address *local,
+                     const char *port_name, const char *last_message,
                      uint8_t *out, size_t room);
 
 #endif

@@ -1,6 +1,4 @@
 /* GET /api/portmap; see routes.h.  SPDX-License-Identifier: MPL-2.0 */
-#include <string.h>
-
 #include "proxy/routes.h"
 
 static const char *
@@ -10,50 +8,39 @@ version_text(int version)
 }
 
 static json_t *
-backend_json(const struct settings *settings, const struct port_policy *policy)
+port_json(const struct chart *chart, const struct chart_port *port)
 {
-    const struct target *target = NULL;
-
-    if (policy->forward)
-        target = &settings->forward;
-    else if (settings->backend.set)
-        target = &settings->backend;
-    if (target == NULL)
-        return json_string("simulator");
-    return json_sprintf(strchr(target->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
-                        target->host, target->port);
-}
-
-static json_t *
-port_json(const struct routes_context *context, const struct port *port)
-{
-    const struct port_policy *policy = port->policy;
+    const char *certificate = port->certificate;
     json_t *tls = json_null();
 
-    if (policy->certificate != NULL)
-        tls = json_pack("[s,s]", version_text(policy->tls_min),
-                        version_text(policy->tls_max));
-    return json_pack("{s:i, s:s, s:o, s:s?, s:s, s:s, s:o}", "port",
-                     layout_advertised(context->layout, port->number), "group",
-                     port_group_names[policy->group], "tls", tls, "certificate",
-                     policy->certificate, "rule", policy->rule, "expect",
-                     port_expect_names[policy->expect], "backend",
-                     backend_json(context->settings, policy));
+    if (port->tls_min != 0)
+        tls = json_pack("[s,s]", version_text(port->tls_min),
+                        version_text(port->tls_max));
+    return json_pack("{s:i, s:s, s:o, s:s?, s:s, s:s, s:s}", "port",
+                     chart_number(chart, port), "group",
+                     port_group_names[port->group], "tls", tls, "certificate",
+                     *certificate != '\0' ? certificate : NULL, "rule",
+                     port->rule, "expect", port_expect_names[port->expect],
+                     "backend", port->backend);
 }
 
 json_t *
 portmap_json(const struct routes_context *context)
 {
     const struct settings *settings = context->settings;
-    const struct layout *layout = context->layout;
+    const struct chart *chart = context->chart;
     json_t *hostnames = json_array();
     json_t *ports = json_object();
+    json_t *base = json_null();
 
     for (size_t i = 0; i < settings->hostname_count; i++)
         json_array_append_new(hostnames, json_string(settings->hostnames[i]));
-    for (size_t i = 0; i < layout->count; i++)
-        json_object_set_new(ports, layout->ports[i].policy->name,
-                            port_json(context, &layout->ports[i]));
-    return json_pack("{s:o, s:i, s:o}", "hostnames", hostnames, "base",
-                     layout_advertised(layout, layout->base), "ports", ports);
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (chart->ports[i].open)
+            json_object_set_new(ports, chart->ports[i].name,
+                                port_json(chart, &chart->ports[i]));
+    if (chart->tester)
+        base = json_integer(chart_base(chart));
+    return json_pack("{s:o, s:o, s:o}", "hostnames", hostnames, "base", base,
+                     "ports", ports);
 }

@@ -39,11 +39,15 @@ processes_json(const struct board *board)
 
         if (slot->kind != PROCESS_NONE)
             json_array_append_new(
-                list, json_pack("{s:s, s:i, s:i, s:i, s:o}", "kind",
-                                process_names[slot->kind], "index", slot->index,
-                                "pid", (int)slot->pid, "restarts",
-                                (int)slot->restarts, "started",
-                                time_json((time_t)slot->started)));
+                list,
+                json_pack("{s:s, s:s?, s:i, s:i, s:i, s:i, s:o}", "kind",
+                          process_names[slot->kind], "crew",
+                          slot->kind == PROCESS_WORKER ? crew_names[slot->crew]
+                                                       : NULL,
+                          "index", slot->index, "edition", (int)slot->edition,
+                          "pid", (int)slot->pid, "restarts",
+                          (int)slot->restarts, "started",
+                          time_json((time_t)slot->started)));
     }
     return list;
 }
@@ -54,10 +58,20 @@ number(const counter *c)
     return json_integer((json_int_t)counted(c));
 }
 
+/* A limit, 0 for none, and how often it was reached. */
+static json_t *
+limit_json(unsigned limit, uint64_t reached)
+{
+    return json_pack("{s:o, s:I}", "limit",
+                     limit == 0 ? json_null() : json_integer(limit), "reached",
+                     (json_int_t)reached);
+}
+
 static json_t *
 port_json(const struct routes_context *context, size_t index)
 {
-    const struct port *port = &context->layout->ports[index];
+    const struct chart_port *port = &context->chart->ports[index];
+    const struct limits *limits = &port->limits;
     json_t *ended = json_object();
     struct port_counters sum;
 
@@ -65,12 +79,69 @@ port_json(const struct routes_context *context, size_t index)
     for (int i = 0; i < BOARD_ENDS; i++)
         json_object_set_new(ended, event_end_names[i], number(&sum.ended[i]));
     return json_pack(
-        "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "port",
-        layout_advertised(context->layout, port->number), "active",
+        "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}",
+        "port", chart_number(context->chart, port), "active",
         number(&sum.active), "accepted", number(&sum.accepted), "probes",
         number(&sum.probes), "handshakes", number(&sum.handshakes),
         "alerts_received", number(&sum.alerts), "ended", ended, "bytes_up",
-        number(&sum.bytes_up), "bytes_down", number(&sum.bytes_down));
+        number(&sum.bytes_up), "bytes_down", number(&sum.bytes_down), "limits",
+        limit_names[LIMIT_CONNECTIONS],
+        limit_json(limits->connections,
+                   counted(&sum.limited[LIMIT_CONNECTIONS])),
+        limit_names[LIMIT_PER_CLIENT],
+        limit_json(limits->per_client, counted(&sum.limited[LIMIT_PER_CLIENT])),
+        limit_names[LIMIT_HANDSHAKES],
+        limit_json(limits->handshakes,
+                   counted(&sum.limited[LIMIT_HANDSHAKES])));
+}
+
+/* What holds for all ports of a crew together. */
+static json_t *
+crew_json(const struct routes_context *context, enum crew crew)
+{
+    const struct limits *limits = &context->chart->limits[crew];
+    uint64_t reached = 0;
+
+    for (size_t i = 0; i < PORTS_MAX; i++) {
+        struct port_counters sum;
+
+        if (context->chart->ports[i].crew != crew)
+            continue;
+        board_sum(context->board, i, &sum);
+        reached += counted(&sum.limited[LIMIT_ALL]);
+    }
+    return json_pack(
+        "{s:I, s:o, s:o, s:o}", "active",
+        (json_int_t)board_open(context->board, crew), "connections",
+        limit_json(limits->connections, reached), "connections_per_client",
+        limits->per_client == 0 ? json_null()
+                                : json_integer(limits->per_client),
+        "handshakes",
+        limits->handshakes == 0 ? json_null()
+                                : json_integer(limits->handshakes));
+}
+
+static json_t *
+limits_json(const struct routes_context *context)
+{
+    json_t *all = json_object();
+
+    for (int c = 0; c < CREW_COUNT; c++)
+        json_object_set_new(all, crew_names[c], crew_json(context, c));
+    json_object_set_new(all, "http",
+                        json_pack("{s:i}", "connections",
+                                  (int)context->settings->http_connections));
+    return all;
+}
+
+static json_t *
+reload_json(const struct chart_reloads *reloads)
+{
+    return json_pack(
+        "{s:i, s:i, s:o, s:s?}", "done", (int)reloads->done, "failed",
+        (int)reloads->failed, "last",
+        reloads->last == 0 ? json_null() : time_json((time_t)reloads->last),
+        "error", reloads->error[0] != '\0' ? reloads->error : NULL);
 }
 
 static json_t *
@@ -129,14 +200,18 @@ status_json(const struct routes_context *context)
     struct timeval now;
 
     gettimeofday(&now, NULL);
-    for (size_t i = 0; i < context->layout->count; i++)
-        json_object_set_new(ports, context->layout->ports[i].policy->name,
-                            port_json(context, i));
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (context->chart->ports[i].open)
+            json_object_set_new(ports, context->chart->ports[i].name,
+                                port_json(context, i));
     return json_pack(
-        "{s:s, s:o, s:f, s:o, s:o, s:o, s:o, s:I}", "version", MAPITEST_VERSION,
-        "started", time_json((time_t)board->started), "uptime_seconds",
+        "{s:s, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:I}", "version",
+        MAPITEST_VERSION, "started", time_json((time_t)board->started),
+        "uptime_seconds",
         (double)now.tv_sec + (double)now.tv_usec / 1e6 - board->started,
-        "processes", processes_json(board), "ports", ports, "certificates",
-        certificates_json(context->store), "renewals", number(&board->renewals),
-        "lost_records", (json_int_t)lost_events(board));
+        "processes", processes_json(board), "ports", ports, "limits",
+        limits_json(context), "reload", reload_json(&context->chart->reloads),
+        "certificates", certificates_json(context->store), "renewals",
+        number(&board->renewals), "lost_records",
+        (json_int_t)lost_events(board));
 }

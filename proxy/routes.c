@@ -35,15 +35,17 @@ reply_error(struct http_reply *reply, unsigned status, const char *sentence)
 static void
 get_portmap_text(const struct routes_context *context, struct http_reply *reply)
 {
-    const struct layout *layout = context->layout;
+    const struct chart *chart = context->chart;
     FILE *out = open_memstream(&reply->body, &reply->length);
 
     if (out == NULL)
         return;
-    fprintf(out, "base:%u\n", layout_advertised(layout, layout->base));
-    for (size_t i = 0; i < layout->count; i++)
-        fprintf(out, "%s:%u\n", layout->ports[i].policy->name,
-                layout_advertised(layout, layout->ports[i].number));
+    if (chart->tester)
+        fprintf(out, "base:%u\n", chart_base(chart));
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (chart->ports[i].open)
+            fprintf(out, "%s:%u\n", chart->ports[i].name,
+                    chart_number(chart, &chart->ports[i]));
     if (fclose(out) != 0)
         return;
     reply->status = 200;

@@ -13,14 +13,14 @@
 
 #include "certs/store.h"
 #include "proxy/board.h"
+#include "proxy/chart.h"
 #include "proxy/http.h"
-#include "proxy/layout.h"
 #include "proxy/settings.h"
 
 /* What answers are made from; nothing in it belongs to routes. */
 struct routes_context {
     const struct settings *settings;
-    const struct layout *layout;
+    const struct chart *chart;
     const struct board *board;
     const struct store *store;
 };

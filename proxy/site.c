@@ -11,24 +11,12 @@
 
 #include "base/log.h"
 #include "proxy/channel.h"
+#include "proxy/checker.h"
+#include "proxy/operator_files.h"
 
 /* A worker's burst of events waits here while control is busy; the kernel cuts
  * it to net.core.wmem_max. */
 #define EVENT_QUEUE_BYTES (4 * 1024 * 1024)
-
-static int
-resolve_backend(struct backend *backend, const struct target *target,
-                const char *option)
-{
-    const char *reason;
-
-    backend->count = net_resolve(target->host, target->port, backend->addresses,
-                                 BACKEND_ADDRESSES_MAX, &reason);
-    if (backend->count > 0)
-        return 0;
-    log_error("%s: cannot resolve '%s': %s", option, target->host, reason);
-    return -1;
-}
 
 /* The simulator stands beside our own executable, never in the PATH. */
 static int
@@ -57,36 +45,47 @@ static int
 listen_for_simulator(struct site *site)
 {
     static const char *const loopback[] = {"127.0.0.1", "::1"};
-    struct backend *backend = &site->backends;
 
     for (size_t i = 0; i < 2 && site->simulator == -1; i++) {
-        net_numeric(loopback[i], 0, &backend->addresses[0]);
-        site->simulator = net_listen(&backend->addresses[0], false);
+        net_numeric(loopback[i], 0, &site->simulator_address);
+        site->simulator = net_listen(&site->simulator_address, false);
     }
-    if (site->simulator == -1) {
-        log_errno("cannot listen for the simulator on 127.0.0.1 or ::1");
+    if (site->simulator != -1)
+        return 0;
+    log_errno("cannot listen for the simulator on 127.0.0.1 or ::1");
+    return -1;
+}
+
+bool
+site_needs_simulator(const struct edition *edition)
+{
+    for (size_t i = 0; i < edition->backend_count; i++)
+        if (edition->backends[i].simulator)
+            return true;
+    return false;
+}
+
+int
+site_add_simulator(struct site *site, struct edition *edition)
+{
+    if (!site_needs_simulator(edition))
+        return 0;
+    if (site->simulator == -1
+        && (find_simulator(site) == -1 || listen_for_simulator(site) == -1))
         return -1;
+    for (size_t i = 0; i < edition->backend_count; i++) {
+        struct backend *backend = &edition->backends[i];
+
+        if (!backend->simulator)
+            continue;
+        backend->addresses[0] = site->simulator_address;
+        backend->count = 1;
     }
-    backend->count = 1;
-    backend->simulator = true;
     return 0;
 }
 
 static int
-open_backends(struct site *site)
-{
-    const struct settings *settings = site->settings;
-
-    if (settings->forward.set
-        && resolve_backend(&site->forward, &settings->forward, "-f") == -1)
-        return -1;
-    if (settings->backend.set)
-        return resolve_backend(&site->backends, &settings->backend, "-b");
-    return find_simulator(site);
-}
-
-static int
-open_events(struct site *site)
+open_events(struct site *site, enum crew crew)
 {
     static const int bytes = EVENT_QUEUE_BYTES;
 
@@ -98,7 +97,7 @@ open_events(struct site *site)
             return -1;
         }
         (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-        site->events[i] = (struct event_channel){pair[0], pair[1]};
+        site->events[crew][i] = (struct event_channel){pair[0], pair[1]};
     }
     return 0;
 }
@@ -123,44 +122,87 @@ make_certificates(struct site *site)
     return -1;
 }
 
+static int
+open_table(struct site *site)
+{
+    struct edition *edition = edition_of_table(site->settings);
+
+    site->editions[CREW_TEST] = edition;
+    if (edition == NULL || site_add_simulator(site, edition) == -1)
+        return -1;
+    return open_events(site, CREW_TEST);
+}
+
+/* What can be wrong with the configuration is found here, by a process that
+ * ends again: the master never holds an operator's key. */
+static int
+open_configuration(struct site *site)
+{
+    const struct settings *settings = site->settings;
+    struct config *config = config_read(settings->config, settings);
+    const struct edition *table = site->editions[CREW_TEST];
+    struct edition_indexes indexes = {{false}};
+    struct edition *edition;
+
+    if (config == NULL)
+        return -1;
+    for (size_t i = 0; table != NULL && i < table->layout.count; i++)
+        indexes.taken[table->layout.ports[i].index] = true;
+    edition = edition_of_config(config, NULL, &indexes);
+    if (edition == NULL) {
+        config_free(config);
+        return -1;
+    }
+    site->editions[CREW_CONFIGURED] = edition;
+    if (operator_files_open(config, settings->allow_world_readable_keys) == -1
+        || checker_run(edition) == -1
+        || edition_bind(edition, settings, NULL) == -1
+        || sockets_open_http(&site->http, config) == -1
+        || site_add_simulator(site, edition) == -1)
+        return -1;
+    return open_events(site, CREW_CONFIGURED);
+}
+
 int
 site_open(struct site *site, const struct settings *settings)
 {
-    char reason[256];
-
     *site = (struct site){.settings = settings, .simulator = -1};
-    for (int i = 0; i < WORKERS_MAX; i++)
-        site->events[i] = (struct event_channel){-1, -1};
+    for (int c = 0; c < CREW_COUNT; c++)
+        for (int i = 0; i < WORKERS_MAX; i++)
+            site->events[c][i] = (struct event_channel){-1, -1};
     if (settings->serve) {
-        /* What can fail fast comes before the making of keys; and the numbers
-         * that were asked for are taken before any that the kernel chooses. */
-        if (layout_plan(&site->layout, settings, reason, sizeof reason) == -1) {
-            log_error("%s", reason);
-            return -1;
-        }
-        if (open_backends(site) == -1
-            || sockets_open(&site->sockets, &site->layout, settings) == -1
-            || (!settings->backend.set && listen_for_simulator(site) == -1)
-            || open_events(site) == -1)
-            return -1;
         site->board = board_new();
         if (site->board == NULL) {
             log_errno("cannot share memory between processes");
             return -1;
         }
+        site->tally = tally_new(BOARD_SLOTS);
+        if (site->tally == NULL)
+            return -1;
     }
-    return make_certificates(site);
+    /* What can fail fast comes before the making of keys. */
+    if (settings->tester && open_table(site) == -1)
+        return -1;
+    if (settings->config != NULL && open_configuration(site) == -1)
+        return -1;
+    if (settings->tester || settings->write_directory != NULL)
+        return make_certificates(site);
+    return 0;
 }
 
 void
 site_close(struct site *site)
 {
-    for (int i = 0; i < WORKERS_MAX; i++) {
-        net_close(&site->events[i].worker);
-        net_close(&site->events[i].control);
+    for (int c = 0; c < CREW_COUNT; c++) {
+        for (int i = 0; i < WORKERS_MAX; i++) {
+            net_close(&site->events[c][i].worker);
+            net_close(&site->events[c][i].control);
+        }
+        edition_free(site->editions[c]);
+        site->editions[c] = NULL;
     }
     net_close(&site->simulator);
-    sockets_close(&site->sockets);
+    sockets_close(&site->http);
     cert_set_free(site->certs);
     site->certs = NULL;
 }

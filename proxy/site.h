@@ -11,11 +11,10 @@
 
 #include "certs/factory.h"
 #include "proxy/board.h"
-#include "proxy/conn.h"
-#include "proxy/layout.h"
+#include "proxy/edition.h"
 #include "proxy/policy.h"
 #include "proxy/settings.h"
-#include "proxy/sockets.h"
+#include "proxy/tally.h"
 
 /* The two ends of a worker's event channel; the master keeps both, so that what
  * was sent survives the death of either process. */
@@ -25,16 +24,16 @@ struct event_channel {
 
 struct site {
     const struct settings *settings;
-    struct layout layout;
-    struct sockets sockets;
+    struct edition *editions[CREW_COUNT]; /* in force; NULL: no such ports */
+    struct sockets http;                  /* of the configuration */
     struct cert_set *certs;
     struct policy_material material;
-    struct backend backends; /* of every port but `forward` */
-    struct backend forward;
-    int simulator;                /* its listening socket; -1: there is none */
+    int simulator; /* its listening socket; -1: there is none */
+    struct net_address simulator_address;
     char simulator_program[4096]; /* its path */
     struct board *board;
-    struct event_channel events[WORKERS_MAX];
+    struct tally *tally;
+    struct event_channel events[CREW_COUNT][WORKERS_MAX];
 };
 
 /*
@@ -42,6 +41,15 @@ struct site {
  * culprit named in the log; site_close() is needed in both cases.
  */
 int site_open(struct site *site, const struct settings *settings);
+
+/* True if an edition's ports have the simulator behind them. */
+bool site_needs_simulator(const struct edition *edition);
+
+/*
+ * Listen for the simulator unless that is done, and let the edition's backends
+ * know where.  Returns 0, or -1 with the reason logged.
+ */
+int site_add_simulator(struct site *site, struct edition *edition);
 
 void site_close(struct site *site);
 

@@ -2,162 +2,81 @@
 #include "proxy/sockets.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "proxy/addresses.h"
 
 /* A number that is free in one family may be taken in the other. */
 #define ANY_PORT_TRIES 50
 
 static int
-add_address(struct sockets *s, const struct net_address *address)
+add(struct sockets *s, size_t port, struct listening *listening)
 {
-    for (size_t i = 0; i < s->addresses; i++)
-        if (net_equal(&s->address[i], address))
-            return 0;
-    if (s->addresses == SOCKETS_ADDRESSES_MAX) {
-        log_error("more than %d addresses to listen on", SOCKETS_ADDRESSES_MAX);
-        return -1;
-    }
-    s->address[s->addresses++] = *address;
-    return 0;
-}
+    if (s->count == s->room) {
+        size_t room = 2 * s->room + 16;
+        struct socket_row *rows = realloc(s->rows, room * sizeof *rows);
 
-/* An error that says: this machine has no such family or, for one of several
- * addresses of a name, does not have it configured. */
-static bool
-lacks_family(int error, bool one_of_many)
-{
-    return error == EAFNOSUPPORT || (one_of_many && error == EADDRNOTAVAIL);
-}
-
-/* What was skipped, and why, for one line in the log. */
-struct skipped {
-    char text[512];
-};
-
-static void
-skip(struct skipped *skipped, const struct net_address *address)
-{
-    char host[NET_TEXT_MAX];
-    size_t used = strlen(skipped->text);
-
-    snprintf(skipped->text + used, sizeof skipped->text - used, "%s%s (%s)",
-             used > 0 ? ", " : "", net_host_text(address, host),
-             strerror(errno));
-}
-
-/* Take address if a socket can be bound to it, on any port. */
-static int
-try_address(struct sockets *s, const struct net_address *address,
-            const char *name, bool one_of_many, struct skipped *skipped)
-{
-    struct net_address probe = *address;
-    int fd = net_listen(&probe, false);
-
-    if (fd == -1 && lacks_family(errno, one_of_many)) {
-        skip(skipped, address);
-        return 0;
-    }
-    if (fd == -1) {
-        log_errno("cannot listen on '%s'", name);
-        return -1;
-    }
-    net_close(&fd);
-    return add_address(s, address);
-}
-
-static int
-add_name(struct sockets *s, const char *name, struct skipped *skipped)
-{
-    struct net_address found[SOCKETS_ADDRESSES_MAX];
-    const char *reason;
-    int count = net_resolve(name, 0, found, SOCKETS_ADDRESSES_MAX, &reason);
-
-    if (count == -1) {
-        log_error("cannot listen on '%s': %s", name, reason);
-        return -1;
-    }
-    for (int i = 0; i < count; i++)
-        if (try_address(s, &found[i], name, count > 1, skipped) == -1)
+        if (rows == NULL)
             return -1;
-    return 0;
-}
-
-static int
-find_addresses(struct sockets *s, const struct settings *settings)
-{
-    static const char *const loopback[] = {"127.0.0.1", "::1"};
-    struct net_address address;
-    struct skipped skipped = {""};
-
-    for (size_t i = 0; settings->listen_count == 0 && i < 2; i++) {
-        net_numeric(loopback[i], 0, &address);
-        if (try_address(s, &address, loopback[i], true, &skipped) == -1)
-            return -1;
+        s->rows = rows;
+        s->room = room;
     }
-    for (size_t i = 0; i < settings->listen_count; i++)
-        if (add_name(s, settings->listen[i], &skipped) == -1)
-            return -1;
-    if (s->addresses == 0) {
-        log_error("cannot listen on %s", skipped.text);
-        return -1;
-    }
-    if (skipped.text[0] != '\0')
-        log_info("not listening on %s", skipped.text);
+    s->rows[s->count++] = (struct socket_row){port, listening};
     return 0;
 }
 
 static void
-close_all(int *fds, size_t count)
+release_all(struct listening **list, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        net_close(&fds[i]);
+    for (size_t i = 0; i < count; i++) {
+        listening_release(list[i]);
+        list[i] = NULL;
+    }
 }
 
 /*
- * Bind one number on all addresses, `each` sockets on each, into
- * fds[address][each].  *number may be 0 and is then found.  Returns 0, or -1
- * with errno set and *culprit the address that failed.
+ * Bind one number on all addresses, `each` sockets on each.  *number may be 0
+ * and is then found.  Returns 0, or -1 with errno set and *culprit the address
+ * that failed.
  */
 static int
-bind_number(const struct sockets *s, uint16_t *number, size_t each, int *fds,
+bind_number(const struct addresses *addresses, const char *name,
+            uint16_t *number, size_t each, struct listening **list,
             struct net_address *culprit)
 {
     uint16_t chosen = *number;
 
-    for (size_t i = 0; i < s->addresses * each; i++) {
-        struct net_address address = s->address[i / each];
+    for (size_t i = 0; i < addresses->count; i++) {
+        struct net_address address = addresses->list[i];
 
         net_set_port(&address, chosen);
-        fds[i] = net_listen(&address, i % each > 0);
-        if (fds[i] == -1
-            || (i % each == 0 && each > 1 && net_allow_sharing(fds[i]) == -1)) {
+        list[i] = listening_open(&address, name, each);
+        if (list[i] == NULL) {
             int error = errno;
 
             *culprit = address;
-            close_all(fds, i + 1);
+            release_all(list, i);
             errno = error;
             return -1;
         }
-        chosen = net_port(&address);
+        chosen = net_port(&list[i]->address);
     }
     *number = chosen;
     return 0;
 }
 
 static int
-bind_port(const struct sockets *s, const char *name, uint16_t *number,
-          size_t each, int *fds)
+bind_port(const struct addresses *addresses, const char *name, uint16_t *number,
+          size_t each, struct listening **list)
 {
     int tries = *number == 0 ? ANY_PORT_TRIES : 1;
-    struct net_address culprit;
+    struct net_address culprit = {0};
     char text[NET_TEXT_MAX];
 
     while (tries-- > 0) {
-        if (bind_number(s, number, each, fds, &culprit) == 0)
+        if (bind_number(addresses, name, number, each, list, &culprit) == 0)
             return 0;
         if (errno != EADDRINUSE)
             break;
@@ -166,87 +85,204 @@ bind_port(const struct sockets *s, const char *name, uint16_t *number,
     return -1;
 }
 
-/* Notice clients that vanish, also those that have yet to receive something:
- * but who may stall must not be cut for it any sooner. */
+/* Clients that may stall must not be cut by keepalive any sooner. */
 static int
-set_keepalive(const int *fds, size_t count, const struct timers *timers)
+finish(struct sockets *s, size_t port, struct listening *listening,
+       const struct timers *timers)
 {
-    for (size_t i = 0; i < count; i++)
-        if (net_set_keepalive(fds[i], timers->keepalive, timers->stall) == -1) {
+    if (add(s, port, listening) == -1) {
+        listening_release(listening);
+        log_error("no memory for sockets");
+        return -1;
+    }
+    if (listening_set_keepalive(listening, timers->keepalive, timers->stall)
+        == 0)
+        return 0;
+    log_errno("cannot set the keepalive of a socket");
+    return -1;
+}
+
+static int
+bind_row(struct sockets *s, struct layout *layout, size_t position,
+         const struct addresses *addresses, const struct settings *settings)
+{
+    struct port *port = &layout->ports[position];
+    struct listening *list[SETTINGS_LIST_MAX];
+    int result = 0;
+
+    if (bind_port(addresses, port->policy->name, &port->number,
+                  (size_t)settings->workers, list)
+        == -1)
+        return -1;
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (result == -1)
+            listening_release(list[i]);
+        else
+            result = finish(s, position, list[i], &settings->timers);
+    }
+    return result;
+}
+
+/* Bind all ports, the base port too, whose numbers are given, or are not. */
+static int
+bind_rows(struct sockets *s, struct layout *layout,
+          const struct addresses *addresses, const struct settings *settings,
+          bool given)
+{
+    bool open[PORTS_MAX] = {false};
+
+    for (size_t i = 0; i < s->count; i++)
+        open[s->rows[i].port] = true;
+    if ((layout->base != 0) == given && s->base_count == 0) {
+        if (bind_port(addresses, "base", &layout->base, 1, s->base) == -1)
+            return -1;
+        s->base_count = addresses->count;
+    }
+    for (size_t i = 0; i < layout->count; i++)
+        if ((layout->ports[i].number != 0) == given && !open[i]
+            && bind_row(s, layout, i, addresses, settings) == -1)
+            return -1;
+    return 0;
+}
+
+int
+sockets_open_table(struct sockets *s, struct layout *layout,
+                   const struct settings *settings)
+{
+    struct addresses addresses;
+
+    *s = (struct sockets){.count = 0};
+    if (addresses_find(&addresses, settings) == -1)
+        return -1;
+    /* First the numbers that were given: a number that any free one will do for
+     * must not take one of them. */
+    if (bind_rows(s, layout, &addresses, settings, true) == -1
+        || bind_rows(s, layout, &addresses, settings, false) == -1)
+        return -1;
+    for (size_t i = 0; i < s->base_count; i++)
+        if (listening_set_keepalive(s->base[i], settings->timers.keepalive,
+                                    settings->timers.stall)
+            == -1) {
             log_errno("cannot set the keepalive of a socket");
             return -1;
         }
     return 0;
 }
 
-/* Bind all ports, the base port too, whose numbers are given, or are not. */
-static int
-bind_ports(struct sockets *s, struct layout *layout, bool given)
+/* What listens already on what is asked for: anybody's, if it is a number; the
+ * port's own, if any number will do. */
+static struct listening *
+find(const struct sockets *s, const struct net_address *asked, const char *name)
 {
-    size_t each = s->addresses * s->workers;
+    for (size_t i = 0; s != NULL && i < s->count; i++) {
+        struct listening *l = s->rows[i].listening;
 
-    if ((layout->base != 0) == given && s->base[0] == -1
-        && bind_port(s, "base", &layout->base, 1, s->base) == -1)
+        if (net_port(asked) != 0
+                ? net_equal(&l->address, asked)
+                : net_equal(&l->asked, asked) && strcmp(l->name, name) == 0)
+            return l;
+    }
+    return NULL;
+}
+
+static struct listening *
+open_or_share(const struct sockets *previous, const struct net_address *asked,
+              const char *name, size_t workers)
+{
+    struct listening *l = find(previous, asked, name);
+
+    return l != NULL ? listening_share(l)
+                     : listening_open(asked, name, workers);
+}
+
+static int
+open_target(struct sockets *s, struct port *port, size_t position,
+            const struct target *target, const struct config *config,
+            size_t workers, const struct sockets *previous)
+{
+    const struct front *front = port->policy->front;
+    struct net_address found[FRONT_LISTEN_MAX];
+    const char *reason;
+    int count = net_resolve(target->host, target->port, found, FRONT_LISTEN_MAX,
+                            &reason);
+    char text[NET_TEXT_MAX];
+
+    if (count == -1) {
+        config_error(config, front->line, "port '%s': cannot listen on %s: %s",
+                     front->policy.name, target->host, reason);
         return -1;
-    for (size_t i = 0; i < layout->count; i++) {
-        struct port *port = &layout->ports[i];
+    }
+    for (int i = 0; i < count; i++) {
+        struct listening *l =
+            open_or_share(previous, &found[i], front->policy.name, workers);
 
-        if ((port->number != 0) != given || s->fds[i * each] != -1)
-            continue;
-        if (bind_port(s, port->policy->name, &port->number, s->workers,
-                      s->fds + i * each)
-            == -1)
+        if (l == NULL) {
+            config_error(
+                config, front->line, "port '%s': cannot listen on %s: %s",
+                front->policy.name, net_text(&found[i], text), strerror(errno));
+            return -1;
+        }
+        if (port->number == 0)
+            port->number = net_port(&l->address);
+        if (finish(s, position, l, &front->timers) == -1)
             return -1;
     }
     return 0;
 }
 
 int
-sockets_open(struct sockets *s, struct layout *layout,
-             const struct settings *settings)
+sockets_open_fronts(struct sockets *s, struct layout *layout,
+                    const struct config *config, size_t workers,
+                    const struct sockets *previous)
 {
-    size_t total;
+    *s = (struct sockets){.count = 0};
+    /* As above: first the numbers that are given. */
+    for (int given = 1; given >= 0; given--)
+        for (size_t i = 0; i < layout->count; i++) {
+            struct port *port = &layout->ports[i];
+            const struct front *front = port->policy->front;
 
-    *s = (struct sockets){.workers = (size_t)settings->workers};
-    for (size_t i = 0; i < SOCKETS_ADDRESSES_MAX; i++)
-        s->base[i] = -1;
-    if (find_addresses(s, settings) == -1)
-        return -1;
-    total = layout->count * s->addresses * s->workers;
-    s->fds = malloc(total * sizeof *s->fds + 1);
-    if (s->fds == NULL) {
-        log_errno("cannot keep %zu sockets", total);
-        return -1;
-    }
-    for (size_t i = 0; i < total; i++)
-        s->fds[i] = -1;
-    s->ports = layout->count;
-    /* First the numbers that were given: a number that any free one will do for
-     * must not take one of them. */
-    if (bind_ports(s, layout, true) == -1 || bind_ports(s, layout, false) == -1
-        || set_keepalive(s->base, s->addresses, &settings->timers) == -1
-        || set_keepalive(s->fds, total, &settings->timers) == -1)
-        goto failed;
+            for (size_t k = 0; k < front->listen_count; k++)
+                if ((front->listen[k].port != 0) == given
+                    && open_target(s, port, i, &front->listen[k], config,
+                                   workers, previous)
+                           == -1)
+                    return -1;
+        }
     return 0;
-
-failed:
-    sockets_close(s);
-    return -1;
 }
 
 int
-sockets_get(const struct sockets *s, size_t port, size_t address, int worker)
+sockets_open_http(struct sockets *s, const struct config *config)
 {
-    return s
-        ->fds[(port * s->addresses + address) * s->workers + (size_t)worker];
+    for (size_t i = 0; i < config->http_count; i++) {
+        const struct target *target = &config->http[i];
+        struct net_address found[1];
+        const char *reason = "too many addresses";
+        struct listening *l = NULL;
+
+        if (s->base_count < SETTINGS_LIST_MAX
+            && net_resolve(target->host, target->port, found, 1, &reason)
+                   != -1) {
+            l = listening_open(&found[0], "http", 1);
+            reason = strerror(errno);
+        }
+        if (l == NULL) {
+            log_error("%s: http: cannot listen on %s, port %u: %s",
+                      config->path, target->host, target->port, reason);
+            return -1;
+        }
+        s->base[s->base_count++] = l;
+    }
+    return 0;
 }
 
 void
 sockets_close(struct sockets *s)
 {
-    close_all(s->base, s->addresses);
-    if (s->fds != NULL)
-        close_all(s->fds, s->ports * s->addresses * s->workers);
-    free(s->fds);
-    s->fds = NULL;
+    release_all(s->base, s->base_count);
+    for (size_t i = 0; i < s->count; i++)
+        listening_release(s->rows[i].listening);
+    free(s->rows);
+    *s = (struct sockets){.count = 0};
 }

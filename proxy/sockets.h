@@ -1,10 +1,8 @@
 /*
- * sockets.h - all listening sockets, which only the master makes and keeps
+ * sockets.h - all listening sockets of an edition, made and kept by the master
  *
- * Every port has, for every address, a socket of its own for each worker; the
- * kernel spreads connections over them (SO_REUSEPORT).  As the master keeps
- * them open, the queue of a worker that dies waits for its successor.  The base
- * port has one socket for each address.
+ * A row for each port and address; the base port's sockets stand apart, as
+ * control serves them.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -13,32 +11,42 @@
 
 #include <stddef.h>
 
+#include "proxy/config.h"
 #include "proxy/layout.h"
+#include "proxy/listening.h"
 #include "proxy/settings.h"
 
-#define SOCKETS_ADDRESSES_MAX SETTINGS_LIST_MAX
+struct socket_row {
+    size_t port; /* position in the layout */
+    struct listening *listening;
+};
 
 struct sockets {
-    struct net_address address[SOCKETS_ADDRESSES_MAX]; /* port 0 */
-    size_t addresses;
-    size_t workers;
-    size_t ports;
-    int base[SOCKETS_ADDRESSES_MAX];
-    int *fds; /* [port][address][worker] */
+    size_t count, room;
+    struct socket_row *rows;
+    struct listening *base[SETTINGS_LIST_MAX]; /* HTTP: one socket each */
+    size_t base_count;
 };
 
 /*
- * Bind everything that layout lists, and fill in the numbers that were 0.
- * Returns 0, or -1 with the culprit named in the log and nothing left open.
+ * Bind everything that the layout of the port table lists, and fill in the
+ * numbers that were 0.  Returns 0, or -1 with the culprit named in the log.
  */
-int sockets_open(struct sockets *sockets, struct layout *layout,
-                 const struct settings *settings);
+int sockets_open_table(struct sockets *sockets, struct layout *layout,
+                       const struct settings *settings);
 
-/* The socket of a port, an address and a worker, each by its index. */
-int sockets_get(const struct sockets *sockets, size_t port, size_t address,
-                int worker);
+/*
+ * The same for the ports of a configuration, whose layout is in the same order.
+ * What previous listens on already, NULL if there is none, is shared.
+ */
+int sockets_open_fronts(struct sockets *sockets, struct layout *layout,
+                        const struct config *config, size_t workers,
+                        const struct sockets *previous);
 
-/* Close all. */
+/* Listen for HTTP on an address of the configuration's.  Returns as above. */
+int sockets_open_http(struct sockets *sockets, const struct config *config);
+
+/* Let all go; whose last user this was is closed. */
 void sockets_close(struct sockets *sockets);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "proxy/channel.h"
+#include "proxy/front_contexts.h"
 #include "proxy/listener.h"
 #include "proxy/tlsbio.h"
 
@@ -20,7 +21,8 @@
 struct worker {
     struct conn_owner owner; /* first: the callback finds us by it */
     const struct worker_task *task;
-    struct service services[PORTS_MAX];
+    struct service *services;         /* one for each port of the layout */
+    struct front_contexts **contexts; /* as many; NULL where there are none */
     struct listeners listeners;
     ev_io channel;
     ev_timer drain;
@@ -33,7 +35,8 @@ struct worker {
 static char *
 make_redirect(const struct worker_task *task)
 {
-    const struct port *target = layout_find(task->layout, "server2");
+    const struct layout *layout = &task->edition->layout;
+    const struct port *target = layout_find(layout, "server2");
     const char *host = task->settings->hostnames[0];
     const struct cert *cert = cert_set_find(task->material->certs, "server2");
     bool bracket = strchr(host, ':') != NULL;
@@ -43,36 +46,82 @@ make_redirect(const struct worker_task *task)
     cert_hash(cert->x509, hash);
     if (asprintf(&text, "^monetdbs://%s%s%s:%u?certhash=sha256:%s\n",
                  bracket ? "[" : "", host, bracket ? "]" : "",
-                 layout_advertised(task->layout, target->number), hash)
+                 layout_advertised(layout, target->number), hash)
         == -1)
         return NULL;
     return text;
 }
 
+/* What a row of the port table asks for. */
+static int
+make_test_service(struct worker *w, struct service *service)
+{
+    static const struct limits none = {.connections = 0};
+    const struct worker_task *task = w->task;
+    const struct port_policy *policy = service->policy;
+
+    service->timers = &task->settings->timers;
+    service->port.limits = &none;
+    if (port_has_tls(policy)) {
+        service->context = policy_context(policy, task->material);
+        if (service->context == NULL)
+            return -1;
+    }
+    if (policy->redirect) {
+        service->last_message = make_redirect(task);
+        if (service->last_message == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+/* What the operator asks for. */
+static int
+make_front_service(struct worker *w, struct service *service,
+                   struct front_contexts **contexts)
+{
+    const struct worker_task *task = w->task;
+    const struct front *front = service->policy->front;
+
+    service->timers = &front->timers;
+    service->port.limits = &front->limits;
+    service->send_proxy = front->send_proxy;
+    if (front->accept_proxy.count > 0)
+        service->accept_proxy = &front->accept_proxy;
+    if (!port_has_tls(service->policy))
+        return 0;
+    *contexts = front_contexts_new(task->edition->config, front,
+                                   task->material->ticket_secret);
+    if (*contexts == NULL)
+        return -1;
+    service->context = front_contexts_first(*contexts);
+    return 0;
+}
+
 static int
 make_services(struct worker *w)
 {
-    const struct worker_task *task = w->task;
+    struct edition *edition = w->task->edition;
+    const struct layout *layout = &edition->layout;
 
-    for (size_t i = 0; i < task->layout->count; i++) {
-        const struct port_policy *policy = task->layout->ports[i].policy;
+    w->services = calloc(layout->count + 1, sizeof *w->services);
+    w->contexts = calloc(layout->count + 1, sizeof *w->contexts);
+    if (w->services == NULL || w->contexts == NULL)
+        return -1;
+    for (size_t i = 0; i < layout->count; i++) {
+        const struct port *port = &layout->ports[i];
         struct service *service = &w->services[i];
 
         *service = (struct service){
-            .policy = policy,
-            .index = (uint16_t)i,
-            .backend = policy->forward ? task->forward : task->backends,
+            .policy = port->policy,
+            .port = {.name = port->policy->name, .index = port->index},
+            .backend = &edition->backends[port->backend],
         };
-        if (policy->certificate != NULL) {
-            service->context = policy_context(policy, task->material);
-            if (service->context == NULL)
-                return -1;
-        }
-        if (policy->redirect) {
-            service->last_message = make_redirect(task);
-            if (service->last_message == NULL)
-                return -1;
-        }
+        if ((port->policy->front == NULL
+                 ? make_test_service(w, service)
+                 : make_front_service(w, service, &w->contexts[i]))
+            == -1)
+            return -1;
     }
     return 0;
 }
@@ -80,17 +129,18 @@ make_services(struct worker *w)
 static int
 make_listeners(struct worker *w)
 {
-    const struct sockets *sockets = w->task->sockets;
-    size_t most = w->task->layout->count * sockets->addresses;
+    const struct sockets *sockets = &w->task->edition->sockets;
+    int index = w->task->slot->index;
 
-    w->listeners.list = calloc(most, sizeof *w->listeners.list);
+    w->listeners.list = calloc(sockets->count + 1, sizeof *w->listeners.list);
     if (w->listeners.list == NULL)
         return -1;
-    for (size_t i = 0; i < w->task->layout->count; i++)
-        for (size_t a = 0; a < sockets->addresses; a++)
-            listeners_add(&w->listeners,
-                          sockets_get(sockets, i, a, w->task->index),
-                          &w->services[i]);
+    for (size_t i = 0; i < sockets->count; i++) {
+        const struct socket_row *row = &sockets->rows[i];
+
+        listeners_add(&w->listeners, row->listening->fds[index],
+                      &w->services[row->port]);
+    }
     return 0;
 }
 
@@ -117,6 +167,14 @@ on_closed(struct conn_owner *owner)
     listeners_closed_one(&w->listeners);
     if (w->draining && owner->open == 0)
         ev_break(owner->loop, EVBREAK_ALL);
+}
+
+static void
+on_shaken(struct conn_owner *owner)
+{
+    struct worker *w = (struct worker *)owner;
+
+    listeners_shaken_one(&w->listeners);
 }
 
 static void
@@ -149,27 +207,37 @@ static void
 on_message(struct ev_loop *loop, ev_io *io, int ready)
 {
     struct worker *w = io->data;
-    double seconds = w->task->settings->timers.drain;
+    struct message message;
     int fd;
 
     (void)ready;
-    switch (channel_receive(io->fd, &fd)) {
+    switch (channel_receive(io->fd, &message, &fd)) {
     case MESSAGE_STOP:
         /* A drain time of 0 is none at all, not for ever. */
-        drain(w, seconds > 0 ? seconds : 1e-3);
+        drain(w, message.seconds > 0 ? message.seconds : 1e-3);
         break;
     case MESSAGE_DRAIN:
         drain(w, 0);
-        (void)channel_send(io->fd, MESSAGE_CLOSED, -1);
+        (void)channel_say(io->fd, MESSAGE_CLOSED);
         break;
     case MESSAGE_GONE:
         conn_cut_all(&w->owner);
         ev_break(loop, EVBREAK_ALL);
         break;
+    case MESSAGE_RESOLVED:
+        edition_take_addresses(w->task->edition, message.backend,
+                               message.addresses, message.count);
+        break;
+    case MESSAGE_PING:
+        (void)channel_say(io->fd, MESSAGE_PONG);
+        break;
     case MESSAGE_NONE:
     case MESSAGE_READY:
     case MESSAGE_CLOSED:
+    case MESSAGE_FAILED:
     case MESSAGE_STORE:
+    case MESSAGE_CHART:
+    case MESSAGE_PONG:
         break;
     }
     net_close(&fd);
@@ -178,10 +246,16 @@ on_message(struct ev_loop *loop, ev_io *io, int ready)
 static void
 release(struct worker *w)
 {
-    for (size_t i = 0; i < w->task->layout->count; i++) {
-        SSL_CTX_free(w->services[i].context);
-        free(w->services[i].last_message);
+    for (size_t i = 0; i < w->task->edition->layout.count; i++) {
+        if (w->services != NULL)
+            free(w->services[i].last_message);
+        if (w->contexts != NULL && w->contexts[i] != NULL)
+            front_contexts_free(w->contexts[i]);
+        else if (w->services != NULL)
+            SSL_CTX_free(w->services[i].context);
     }
+    free(w->services);
+    free(w->contexts);
     free(w->listeners.list);
     pool_clear(&w->owner.pool);
 }
@@ -192,10 +266,12 @@ worker_run(const struct worker_task *task)
     struct worker worker = {
         .task = task,
         .owner = {.loop = ev_default_loop(0),
-                  .timers = &task->settings->timers,
-                  .board = task->board,
-                  .slot = task->slot,
+                  .gate = {.board = task->board,
+                           .tally = task->tally,
+                           .slot = task->slot,
+                           .all = &task->edition->limits},
                   .events = task->events,
+                  .shaken = on_shaken,
                   .closed = on_closed},
     };
     struct worker *w = &worker;
@@ -211,7 +287,7 @@ worker_run(const struct worker_task *task)
     w->channel.data = w;
     ev_io_start(w->owner.loop, &w->channel);
     listeners_start(&w->listeners, &w->owner);
-    if (channel_send(task->channel, MESSAGE_READY, -1) == -1)
+    if (channel_say(task->channel, MESSAGE_READY) == -1)
         goto done;
     ev_run(w->owner.loop, 0);
     status = EXIT_SUCCESS;

@@ -10,24 +10,20 @@
 #define PROXY_WORKER_H
 
 #include "proxy/board.h"
-#include "proxy/conn.h"
-#include "proxy/layout.h"
+#include "proxy/edition.h"
 #include "proxy/policy.h"
 #include "proxy/settings.h"
-#include "proxy/sockets.h"
+#include "proxy/tally.h"
 
 struct worker_task {
     const struct settings *settings;
-    const struct layout *layout;
-    const struct sockets *sockets;
+    struct edition *edition; /* what it serves */
     const struct policy_material *material;
-    const struct backend *forward;  /* of the port `forward` */
-    const struct backend *backends; /* of all others */
     struct board *board;
-    struct process_slot *slot;
-    int index;   /* which of each port's sockets are ours */
-    int channel; /* to the master */
-    int events;  /* to control */
+    struct tally *tally;
+    struct process_slot *slot; /* its index says which sockets are ours */
+    int channel;               /* to the master */
+    int events;                /* to control */
 };
 
 /* Serve until the master says stop; returns the exit status. */

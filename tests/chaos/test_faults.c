@@ -144,6 +144,12 @@ stop_if_over(void)
 }
 
 static void
+on_shaken(struct conn_owner *owner)
+{
+    (void)owner;
+}
+
+static void
 on_closed(struct conn_owner *owner)
 {
     (void)owner;
@@ -207,8 +213,8 @@ count_events(void)
 static bool
 one_connection(enum fault fault, unsigned nth, int error, bool *good)
 {
-    uint64_t before = counted(&t.owner.slot->ports[0].accepted);
-    uint64_t lost = counted(&t.owner.slot->lost_events);
+    uint64_t before = counted(&t.owner.gate.slot->ports[0].accepted);
+    uint64_t lost = counted(&t.owner.gate.slot->lost_events);
     pthread_t thread;
     bool met;
 
@@ -227,10 +233,10 @@ one_connection(enum fault fault, unsigned nth, int error, bool *good)
     ERR_clear_error();
 
     assert_int_equal(t.owner.open, 0);
-    assert_int_equal(t.owner.slot->ports[0].active, 0);
-    assert_int_equal(count_events() + counted(&t.owner.slot->lost_events)
+    assert_int_equal(t.owner.gate.slot->ports[0].active, 0);
+    assert_int_equal(count_events() + counted(&t.owner.gate.slot->lost_events)
                          - lost,
-                     counted(&t.owner.slot->ports[0].accepted) - before);
+                     counted(&t.owner.gate.slot->ports[0].accepted) - before);
     return met;
 }
 
@@ -359,8 +365,12 @@ setup(void **state)
                                         .stall = 5,
                                         .half_closed = 0.3,
                                         .linger = 1};
-    t.service =
-        (struct service){.policy = port_find("forward"), .backend = &t.backend};
+    t.service = (struct service){
+        .policy = port_find("forward"),
+        .port = {.name = "forward", .limits = &t.settings.limits},
+        .timers = &t.settings.timers,
+        .backend = &t.backend,
+    };
     t.service.context = policy_context(t.service.policy, &t.material);
     t.client_context = SSL_CTX_new(TLS_client_method());
     if (t.certs == NULL || t.board == NULL || t.service.context == NULL
@@ -369,10 +379,11 @@ setup(void **state)
         return -1;
     t.owner = (struct conn_owner){
         .loop = ev_default_loop(0),
-        .timers = &t.settings.timers,
-        .board = t.board,
-        .slot = board_take(t.board, PROCESS_WORKER, 0),
+        .gate = {.board = t.board,
+                 .slot = board_take(t.board, PROCESS_WORKER, CREW_TEST, 0),
+                 .all = &t.settings.limits},
         .events = t.events[0],
+        .shaken = on_shaken,
         .closed = on_closed,
     };
     net_numeric("127.0.0.1", 0, &t.address);

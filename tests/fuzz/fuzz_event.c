@@ -338,7 +338,7 @@ check_preface(const struct event *event, const char *name)
     size_t size, decoded;
 
     REQUIRE(net_numeric("127.0.0.1", 4301, &local));
-    size = preface_write(event, name, "^monetdbs://x", &local, out, sizeof out);
+    size = preface_write(event, &local, name, "^monetdbs://x", out, sizeof out);
     REQUIRE(size > 0);
     REQUIRE(proxy2_decode(out, size, &header, &decoded, &reason) == PROXY2_OK);
     REQUIRE(decoded == size && !header.local && header.tls == event->tls);

@@ -25,6 +25,7 @@ served(void)
 {
     static struct settings settings = {
         .serve = true,
+        .tester = true,
         .base_port = 4300,
         .sequential = true,
         .groups = 1,
@@ -33,15 +34,22 @@ served(void)
         .forward_port = 50001,
         .forward = {true, "2001:db8::1", 50000},
     };
-    static struct layout layout;
+    static struct backend backends[LAYOUT_BACKENDS] = {
+        {.simulator = true},
+        {.targets = &settings.forward, .target_count = 1},
+    };
+    static struct edition edition = {.backends = backends};
+    static struct chart chart;
     static struct store store = {FILES, files};
     static struct routes_context context;
     char reason[256];
 
     if (context.store != NULL)
         return &context;
-    REQUIRE(layout_plan(&layout, &settings, reason, sizeof reason) == 0);
-    context = (struct routes_context){&settings, &layout, board_new(), &store};
+    REQUIRE(layout_plan(&edition.layout, &settings, reason, sizeof reason)
+            == 0);
+    chart_enter(&chart, &edition, &settings);
+    context = (struct routes_context){&settings, &chart, board_new(), &store};
     REQUIRE(context.board != NULL);
     return &context;
 }

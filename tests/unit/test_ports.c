@@ -61,8 +61,8 @@ counters_survive_their_process(void **state)
 
     (void)state;
     assert_non_null(board);
-    one = board_take(board, PROCESS_WORKER, 0);
-    two = board_take(board, PROCESS_WORKER, 1);
+    one = board_take(board, PROCESS_WORKER, CREW_TEST, 0);
+    two = board_take(board, PROCESS_WORKER, CREW_TEST, 1);
     count(&one->ports[3].accepted, 5);
     count(&one->ports[3].active, 2);
     count(&one->ports[3].bytes_down, 100);
@@ -77,7 +77,7 @@ counters_survive_their_process(void **state)
     assert_int_equal(sum.accepted, 12);
     assert_int_equal(sum.active, 1);
     assert_int_equal(sum.bytes_down, 100);
-    assert_ptr_equal(board_take(board, PROCESS_WORKER, 0), one);
+    assert_ptr_equal(board_take(board, PROCESS_WORKER, CREW_TEST, 0), one);
     assert_int_equal(one->ports[3].accepted, 0);
 }
 
@@ -88,7 +88,7 @@ a_full_board_says_so(void **state)
     size_t taken = 1; /* the master's */
 
     (void)state;
-    while (board_take(board, PROCESS_WORKER, 0) != NULL)
+    while (board_take(board, PROCESS_WORKER, CREW_TEST, 0) != NULL)
         taken++;
     assert_int_equal(taken, BOARD_SLOTS);
 }

@@ -50,7 +50,7 @@ common_name_is_a_part_of_its_own(void **state)
         assert_true(net_numeric("127.0.0.1", 4307, &local));
         event_bytes_set(&event.client_subject, cases[i].subject,
                         strlen(cases[i].subject));
-        size = preface_write(&event, "clientauth", NULL, &local, bytes,
+        size = preface_write(&event, &local, "clientauth", NULL, bytes,
                              sizeof bytes);
         assert_int_equal(proxy2_decode(bytes, size, &header, &decoded, &reason),
                          PROXY2_OK);

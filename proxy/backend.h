@@ -1,0 +1,39 @@
+/*
+ * backend.h - where the bytes of a port go
+ *
+ * Names are resolved when the program or a configuration begins, and again and
+ * again by the resolver process; a connection tries the addresses in turn.
+ *
+ * SPDX-License-Identifier: MPL-2.0
+ */
+#ifndef PROXY_BACKEND_H
+#define PROXY_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/net.h"
+#include "proxy/settings.h"
+
+#define BACKEND_ADDRESSES_MAX 16
+
+struct backend {
+    const struct target *targets; /* none: the simulator */
+    size_t target_count;
+    struct net_address addresses[BACKEND_ADDRESSES_MAX]; /* tried in turn */
+    int count;
+    bool simulator; /* ours: it gets a PROXY header */
+};
+
+/*
+ * Resolve all targets, which blocks; addresses come in the order of targets.
+ * A target that cannot be resolved is logged with whose it is ("-b", "port
+ * 'sales'"), unless that is NULL.  Returns 0, or -1 if there is not a single
+ * address; the old ones then stay.
+ */
+int backend_resolve(struct backend *backend, const char *whose);
+
+/* True if a target is a name, whose addresses may change. */
+bool backend_has_names(const struct backend *backend);
+
+#endif

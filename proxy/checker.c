@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/checker.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proxy/channel.h"
+#include "proxy/front_contexts.h"
+
+int
+checker_check(struct edition *edition)
+{
+    uint8_t no_secret[TICKETS_SECRET_BYTES] = {0};
+    struct config *config = edition->config;
+
+    for (size_t i = 0; i < config->front_count; i++) {
+        struct front_contexts *contexts = NULL;
+
+        if (config->fronts[i].certificate_count == 0)
+            continue;
+        contexts = front_contexts_new(config, &config->fronts[i], no_secret);
+        if (contexts == NULL)
+            return -1;
+        front_contexts_free(contexts);
+    }
+    return edition_resolve(edition);
+}
+
+int
+checker_report(struct edition *edition, int channel)
+{
+    struct message message = {.kind = MESSAGE_RESOLVED};
+
+    if (checker_check(edition) == -1) {
+        message.kind = MESSAGE_FAILED;
+        snprintf(message.text, sizeof message.text, "%s", log_last_error());
+        (void)channel_send(channel, &message, -1);
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < edition->backend_count; i++) {
+        const struct backend *backend = &edition->backends[i];
+
+        message.backend = (uint16_t)i;
+        message.count = backend->count;
+        memcpy(message.addresses, backend->addresses, sizeof message.addresses);
+        if (channel_send(channel, &message, -1) == -1)
+            return EXIT_FAILURE;
+    }
+    return channel_say(channel, MESSAGE_READY) == 0 ? EXIT_SUCCESS
+                                                    : EXIT_FAILURE;
+}
+
+/* Read until the checker has said its last word; true if that is READY. */
+static bool
+listen_to_checker(struct edition *edition, int channel)
+{
+    struct pollfd poll_fd = {.fd = channel, .events = POLLIN};
+    struct message message;
+    bool ready = false;
+    int fd;
+
+    while (true) {
+        if (poll(&poll_fd, 1, -1) == -1 && errno != EINTR)
+            return false;
+        switch (channel_receive(channel, &message, &fd)) {
+        case MESSAGE_GONE:
+            return ready;
+        case MESSAGE_READY:
+            ready = true;
+            break;
+        case MESSAGE_RESOLVED:
+            edition_take_addresses(edition, message.backend, message.addresses,
+                                   message.count);
+            break;
+        default: /* a failure was logged by who found it */
+            break;
+        }
+        net_close(&fd);
+    }
+}
+
+int
+checker_run(struct edition *edition)
+{
+    int pair[2];
+    pid_t pid;
+    bool ready;
+
+    if (channel_pair(pair) == -1 || (pid = fork()) == -1) {
+        log_errno("cannot start a process to check the configuration");
+        return -1;
+    }
+    if (pid == 0) {
+        close(pair[0]);
+        _exit(checker_report(edition, pair[1]));
+    }
+    close(pair[1]);
+    ready = listen_to_checker(edition, pair[0]);
+    close(pair[0]);
+    while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
+        continue;
+    return ready ? 0 : -1;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "proxy/master_state.h"
+#include "proxy/parcel.h"
+#include "proxy/resolver.h"
+
+/* Editions that open connections may outlive.  Past that the oldest has not
+ * long; past the second, a reload waits until one of them is gone. */
+#define OLD_EDITIONS_MAX   4
+#define OLD_EDITIONS_LIMIT 16
+#define HURRY_SECONDS      60.0
+
+#define RENEW_RETRY_SECONDS 3600.0
+
+static void reload_done(struct master *m, const char *error);
+
+void
+rotation_tell_chart(struct master *m)
+{
+    const struct message message = {.kind = MESSAGE_CHART};
+    int fd = chart_pack(&m->chart);
+
+    if (fd != -1)
+        children_tell(m, PROCESS_CONTROL, CREW_TEST, ROLE_CURRENT, &message,
+                      fd);
+    net_close(&fd);
+}
+
+/* How many editions of a crew old workers still serve, newer than number. */
+static unsigned
+old_editions(const struct master *m, enum crew crew, unsigned number)
+{
+    unsigned found = 0;
+
+    for (unsigned n = m->rotations[crew].number; n > number; n--) {
+        const struct child *c = m->children;
+
+        while (c != NULL
+               && (c->role != ROLE_OLD || c->crew != crew || c->number != n))
+            c = c->next;
+        found += c != NULL;
+    }
+    return found;
+}
+
+/* Old workers accept no more; of too many editions, the oldest must hurry. */
+static void
+drain_old(struct master *m, enum crew crew)
+{
+    const struct message stop = {.kind = MESSAGE_STOP,
+                                 .seconds = HURRY_SECONDS};
+
+    for (struct child *c = m->children; c != NULL; c = c->next) {
+        if (c->role != ROLE_OLD || c->crew != crew || c->pid == 0)
+            continue;
+        if (c->ready)
+            (void)channel_say(c->channel, MESSAGE_DRAIN);
+        if (!c->hurried && old_editions(m, crew, c->number) >= OLD_EDITIONS_MAX)
+            c->hurried = channel_send(c->channel, &stop, -1) == 0;
+    }
+}
+
+/* The new workers are ready: from now on they are the crew. */
+static void
+take_over(struct master *m, enum crew crew)
+{
+    for (struct child *c = m->children, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->kind != PROCESS_WORKER || c->crew != crew)
+            continue;
+        if (c->role == ROLE_NEXT) {
+            c->role = ROLE_CURRENT;
+        } else if (c->role == ROLE_CURRENT) {
+            c->role = ROLE_OLD;
+            if (c->pid == 0)
+                children_free(c); /* it waited for a restart */
+        }
+    }
+    drain_old(m, crew);
+}
+
+/* The generated certificates */
+
+void
+rotation_renew(struct master *m)
+{
+    struct rotation *rotation = &m->rotations[CREW_TEST];
+    struct edition *edition = m->site->editions[CREW_TEST];
+
+    m->renew.repeat = m->site->settings->renew_after;
+    if (rotation->step != ROTATION_NONE
+        || cert_set_renew(m->site->certs) == -1) {
+        if (m->renew.repeat > RENEW_RETRY_SECONDS)
+            m->renew.repeat = RENEW_RETRY_SECONDS;
+        ev_timer_again(m->loop, &m->renew);
+        return;
+    }
+    ev_timer_again(m->loop, &m->renew);
+    rotation->number++;
+    edition->number = rotation->number;
+    rotation->step = ROTATION_STARTING;
+    if (children_add_workers(m, edition, ROLE_NEXT) == -1)
+        log_error("no memory to renew the certificates");
+}
+
+static void
+switch_files(struct master *m)
+{
+    const struct message message = {.kind = MESSAGE_STORE};
+    int fd = parcel_make(m->site->certs);
+
+    if (fd != -1)
+        children_tell(m, PROCESS_CONTROL, CREW_TEST, ROLE_CURRENT, &message,
+                      fd);
+    net_close(&fd);
+    log_info("generated certificates renewed");
+    count(&m->site->board->renewals, 1);
+}
+
+/* The configuration */
+
+int
+rotation_start_resolver(struct master *m, enum crew crew)
+{
+    struct edition *edition = m->site->editions[crew];
+
+    for (struct child *c = m->children, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->kind != PROCESS_RESOLVER || c->crew != crew)
+            continue;
+        c->role = ROLE_OLD;
+        children_kill(c); /* it holds nothing that could be lost */
+    }
+    if (!resolver_is_needed(edition))
+        return 0;
+    return children_add(m, PROCESS_RESOLVER, crew, 0) == NULL ? -1 : 0;
+}
+
+/* Indexes that ports have whose connections may still be open, or that are the
+ * port table's. */
+static void
+taken_indexes(const struct master *m, struct edition_indexes *indexes)
+{
+    const struct edition *table = m->site->editions[CREW_TEST];
+
+    *indexes = (struct edition_indexes){{false}};
+    for (size_t i = 0; table != NULL && i < table->layout.count; i++)
+        indexes->taken[table->layout.ports[i].index] = true;
+    for (const struct child *c = m->children; c != NULL; c = c->next)
+        for (size_t i = 0; i < PORTS_MAX; i++)
+            indexes->taken[i] |= c->indexes.taken[i];
+}
+
+static struct config *
+read_config(const struct master *m, enum reload what)
+{
+    const struct settings *settings = m->site->settings;
+    const struct config *now = m->site->editions[CREW_CONFIGURED]->config;
+
+    if (what == RELOAD_ALL)
+        return config_read(settings->config, settings);
+    return config_parse(now->path, now->text, strlen(now->text), settings);
+}
+
+/* The next edition, its files open; NULL: logged. */
+static struct edition *
+make_next(struct master *m, enum reload what)
+{
+    struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
+    const struct edition *now = m->site->editions[CREW_CONFIGURED];
+    struct config *config = read_config(m, what);
+    struct edition_indexes indexes;
+    struct edition *next = NULL;
+
+    if (config == NULL)
+        return NULL;
+    taken_indexes(m, &indexes);
+    rotation->files = operator_files_signature(config);
+    if (operator_files_open(config,
+                            m->site->settings->allow_world_readable_keys)
+        == 0)
+        next = edition_of_config(config, now, &indexes);
+    if (next == NULL)
+        config_free(config);
+    return next;
+}
+
+void
+rotation_reload(struct master *m, enum reload what)
+{
+    struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
+    const struct edition *now = m->site->editions[CREW_CONFIGURED];
+
+    if (now == NULL) {
+        log_info("nothing to reload: there is no --config");
+        return;
+    }
+    if (rotation->step != ROTATION_NONE
+        || old_editions(m, CREW_CONFIGURED, 0) >= OLD_EDITIONS_LIMIT) {
+        if (m->again < what)
+            m->again = what;
+        return;
+    }
+    m->again = RELOAD_NONE;
+    m->files = m->glance = operator_files_signature(now->config);
+    rotation->next = make_next(m, what);
+    if (rotation->next == NULL) {
+        reload_done(m, log_last_error());
+        return;
+    }
+    rotation->step = ROTATION_CHECKING;
+    if (children_add(m, PROCESS_CHECKER, CREW_CONFIGURED, 0) == NULL)
+        rotation_checked(m, "no memory");
+}
+
+/* Bind what the next edition has more, and see to its simulator. */
+static int
+prepare_next(struct master *m, struct edition *next)
+{
+    struct site *site = m->site;
+    bool had_simulator = site->simulator != -1;
+
+    if (edition_bind(next, site->settings, site->editions[CREW_CONFIGURED])
+            == -1
+        || site_add_simulator(site, next) == -1)
+        return -1;
+    if (!had_simulator && site->simulator != -1
+        && children_add(m, PROCESS_SIMULATOR, CREW_TEST, 0) == NULL)
+        return -1;
+    return 0;
+}
+
+/* What was counted under an index by a port that is gone is not the new
+ * one's. */
+static void
+forget_indexes(struct master *m, const struct edition *next)
+{
+    for (size_t i = 0; i < next->layout.count; i++) {
+        const struct port *port = &next->layout.ports[i];
+
+        if (strcmp(m->chart.ports[port->index].name, port->policy->name) != 0)
+            board_forget(m->site->board, port->index);
+    }
+}
+
+void
+rotation_checked(struct master *m, const char *error)
+{
+    struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
+    struct edition *next = rotation->next;
+
+    if (rotation->step != ROTATION_CHECKING)
+        return;
+    if (error == NULL && prepare_next(m, next) == -1)
+        error = log_last_error();
+    if (error != NULL) {
+        reload_done(m, error);
+        return;
+    }
+    next->number = ++rotation->number;
+    rotation->step = ROTATION_STARTING;
+    forget_indexes(m, next);
+    chart_enter(&m->chart, next, m->site->settings);
+    rotation_tell_chart(m); /* before the first event with a new index */
+    if (children_add_workers(m, next, ROLE_NEXT) == -1) {
+        log_error("no memory for the new workers");
+        rotation_abort(m, CREW_CONFIGURED);
+    }
+}
+
+void
+rotation_abort(struct master *m, enum crew crew)
+{
+    struct rotation *rotation = &m->rotations[crew];
+
+    if (rotation->step != ROTATION_STARTING || rotation->next == NULL)
+        return;
+    for (struct child *c = m->children, *next; c != NULL; c = next) {
+        next = c->next;
+        if (c->kind != PROCESS_WORKER || c->crew != crew
+            || c->role != ROLE_NEXT)
+            continue;
+        c->role = ROLE_OLD;
+        children_kill(c);
+    }
+    chart_enter(&m->chart, m->site->editions[crew], m->site->settings);
+    reload_done(m, "a worker could not start with it");
+}
+
+/* The next edition is in force; its resolver replaces the old one. */
+static void
+put_in_force(struct master *m)
+{
+    struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
+
+    rotation->old = m->site->editions[CREW_CONFIGURED];
+    m->site->editions[CREW_CONFIGURED] = rotation->next;
+    rotation->next = NULL;
+    m->files = m->glance = rotation->files;
+    if (rotation_start_resolver(m, CREW_CONFIGURED) == -1)
+        log_error("no memory for the resolver");
+}
+
+/* The reload is over, for better or, if there is an error, for worse. */
+static void
+reload_done(struct master *m, const char *error)
+{
+    struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
+    struct chart_reloads *reloads = &m->chart.reloads;
+
+    reloads->last = ev_time();
+    if (error != NULL)
+        reloads->failed++;
+    else
+        reloads->done++;
+    snprintf(reloads->error, sizeof reloads->error, "%s",
+             error != NULL ? error : "");
+    edition_free(rotation->next);
+    edition_free(rotation->old);
+    rotation->next = rotation->old = NULL;
+    rotation->step = ROTATION_NONE;
+    if (error != NULL)
+        log_error("not reloaded, everything stays as it was: %s", error);
+    else
+        log_info("reloaded: %zu configured ports",
+                 m->site->editions[CREW_CONFIGURED]->layout.count);
+    rotation_tell_chart(m);
+}
+
+/* Both */
+
+static void
+advance(struct master *m, enum crew crew)
+{
+    struct rotation *rotation = &m->rotations[crew];
+
+    if (rotation->step == ROTATION_STARTING
+        && children_are(m, crew, ROLE_NEXT, true)) {
+        if (rotation->next != NULL)
+            put_in_force(m);
+        take_over(m, crew);
+        rotation->step = ROTATION_CLOSING;
+    }
+    if (rotation->step == ROTATION_CLOSING
+        && children_are(m, crew, ROLE_OLD, false)) {
+        rotation->step = ROTATION_NONE;
+        if (crew == CREW_CONFIGURED)
+            reload_done(m, NULL);
+        else
+            switch_files(m);
+    }
+}
+
+void
+rotation_advance(struct master *m)
+{
+    for (int crew = 0; crew < CREW_COUNT; crew++)
+        advance(m, crew);
+    if (m->again != RELOAD_NONE
+        && m->rotations[CREW_CONFIGURED].step == ROTATION_NONE)
+        rotation_reload(m, m->again);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+#include "proxy/tally.h"
+
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/log.h"
+
+#define CELLS 8192
+
+struct row {
+    bool used;
+    _Atomic uint32_t cells[2][CELLS];
+};
+
+struct tally {
+    unsigned char secret[16];
+    size_t count;
+    struct row rows[];
+};
+
+struct tally *
+tally_new(size_t rows)
+{
+    size_t size = sizeof(struct tally) + rows * sizeof(struct row);
+    struct tally *tally = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (tally == MAP_FAILED) {
+        log_errno("cannot share memory between processes");
+        return NULL;
+    }
+    tally->count = rows;
+    if (RAND_bytes(tally->secret, sizeof tally->secret) == 1)
+        return tally;
+    log_tls("no random numbers");
+    munmap(tally, size);
+    return NULL;
+}
+
+/* SipHash-2-4 with 16 bytes of output: made for just this. */
+static bool
+hash(const struct tally *tally, const uint8_t *bytes, size_t length,
+     uint8_t out[16])
+{
+    static EVP_MAC *mac;
+    EVP_MAC_CTX *context = NULL;
+    size_t size = 16;
+    bool done;
+
+    if (mac == NULL)
+        mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+    if (mac != NULL)
+        context = EVP_MAC_CTX_new(mac);
+    done =
+        context != NULL
+        && EVP_MAC_init(context, tally->secret, sizeof tally->secret, NULL) == 1
+        && EVP_MAC_update(context, bytes, length) == 1
+        && EVP_MAC_final(context, out, &size, 16) == 1;
+    EVP_MAC_CTX_free(context);
+    return done;
+}
+
+struct tally_key
+tally_key(const struct tally *tally, const struct net_address *client,
+          uint32_t scope)
+{
+    const struct in6_addr *ip6 = &client->sa.v6.sin6_addr;
+    uint8_t bytes[12] = {0};
+    uint8_t out[16] = {0};
+    uint16_t cells[2];
+
+    if (client->sa.any.sa_family == AF_INET)
+        memcpy(bytes, &client->sa.v4.sin_addr, 4);
+    else if (IN6_IS_ADDR_V4MAPPED(ip6))
+        memcpy(bytes, ip6->s6_addr + 12, 4);
+    else
+        memcpy(bytes, ip6, 8);
+    memcpy(bytes + 8, &scope, sizeof scope);
+    (void)hash(tally, bytes, sizeof bytes, out); /* else all share a cell */
+    memcpy(cells, out, sizeof cells);
+    return (struct tally_key){{cells[0] % CELLS, cells[1] % CELLS}};
+}
+
+unsigned
+tally_add(struct tally *tally, size_t row, size_t rows, struct tally_key key)
+{
+    unsigned sums[2] = {0, 0};
+
+    tally->rows[row].used = true;
+    for (int i = 0; i < 2; i++)
+        atomic_fetch_add(&tally->rows[row].cells[i][key.cells[i]], 1);
+    /* Ours is counted before others' are read, in this order for all: of two
+     * that come at once, one at least sees the other. */
+    for (size_t r = 0; r < rows && r < tally->count; r++)
+        for (int i = 0; tally->rows[r].used && i < 2; i++)
+            sums[i] += atomic_load(&tally->rows[r].cells[i][key.cells[i]]);
+    return sums[0] < sums[1] ? sums[0] : sums[1];
+}
+
+void
+tally_remove(struct tally *tally, size_t row, struct tally_key key)
+{
+    for (int i = 0; i < 2; i++)
+        atomic_fetch_sub(&tally->rows[row].cells[i][key.cells[i]], 1);
+}
+
+void
+tally_clear(struct tally *tally, size_t row)
+{
+    if (tally->rows[row].used)
+        memset(&tally->rows[row], 0, sizeof tally->rows[row]);
+}
