@@ -174,7 +174,8 @@ parse_json(const struct config *config, const char *text)
 
     if (root == NULL) {
         log_escape(shown, sizeof shown, error.text, strlen(error.text));
-        config_error(config, error.line > 0 ? error.line : 1, "%s", shown);
+        config_error(config, error.line > 0 ? error.line : 1, "%s",
+                     *shown != '\0' ? shown : "no memory");
     }
     return root;
 }
