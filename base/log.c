@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,11 +26,27 @@ static const char *const level_names[] = {
     [LOG_DEBUG] = "debug",
 };
 
+/* systemd.journal-fields(7): PRIORITY; they are those of syslog(3). */
+static const char *const priorities[] = {
+    [LOG_ERROR] = "<3>",
+    [LOG_WARNING] = "<4>",
+    [LOG_INFO] = "<6>",
+    [LOG_DEBUG] = "<7>",
+};
+
+const char *const log_format_names[LOG_FORMATS] = {
+    [LOG_TEXT] = "text",
+    [LOG_JSON] = "json",
+    [LOG_JOURNAL] = "journal",
+};
+
 static struct {
     const char *program;
     enum log_format format;
     enum log_level most;
+    bool show_program;
     unsigned long lost; /* lines dropped since the last that got through */
+    char last_error[1024];
 } state = {.program = "mapitest", .most = LOG_INFO};
 
 void
@@ -37,6 +55,26 @@ log_setup(const char *program, enum log_format format, enum log_level most)
     state.program = program;
     state.format = format;
     state.most = most;
+}
+
+enum log_format
+log_default_format(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char text[64];
+
+    if (stream == NULL || fstat(STDERR_FILENO, &status) == -1)
+        return LOG_TEXT;
+    snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)status.st_dev,
+             (uintmax_t)status.st_ino);
+    return strcmp(stream, text) == 0 ? LOG_JOURNAL : LOG_TEXT;
+}
+
+void
+log_show_program(void)
+{
+    state.show_program = true;
 }
 
 bool
@@ -71,12 +109,27 @@ neutralise(char *line, size_t length)
             line[i] = '?';
 }
 
+/* Tell how many lines nobody read, if some can be read now. */
+static void
+confess(void)
+{
+    static const char *const forms[LOG_FORMATS] = {
+        [LOG_TEXT] = "warning: %lu log lines lost: nobody read them\n",
+        [LOG_JSON] = ("{\"level\": \"warning\", \"message\": "
+                      "\"%lu log lines lost: nobody read them\"}\n"),
+        [LOG_JOURNAL] = "<4>warning: %lu log lines lost: nobody read them\n",
+    };
+    char notice[128];
+    int n = snprintf(notice, sizeof notice, forms[state.format], state.lost);
+
+    if (write_line(notice, (size_t)n))
+        state.lost = 0;
+}
+
 static void
 emit(const char *text, size_t length)
 {
     char line[LINE_MAX_BYTES];
-    char notice[128];
-    int n;
 
     if (length > sizeof line - 1)
         length = sizeof line - 1;
@@ -84,16 +137,8 @@ emit(const char *text, size_t length)
     neutralise(line, length);
     line[length] = '\n';
 
-    if (state.lost > 0) {
-        n = snprintf(notice, sizeof notice,
-                     state.format == LOG_JSON
-                         ? "{\"level\": \"warning\", \"message\": "
-                           "\"%lu log lines lost: nobody read them\"}\n"
-                         : "warning: %lu log lines lost: nobody read them\n",
-                     state.lost);
-        if (write_line(notice, (size_t)n))
-            state.lost = 0;
-    }
+    if (state.lost > 0)
+        confess();
     if (!write_line(line, length + 1))
         state.lost++;
 }
@@ -201,27 +246,65 @@ emit_json(enum log_level level, const char *text, json_t *fields)
     json_decref(fields);
 }
 
+static void
+emit_text(enum log_level level, const char *text)
+{
+    bool journal = state.format == LOG_JOURNAL;
+    bool named = !journal || state.show_program;
+    char line[LINE_MAX_BYTES];
+    int n = snprintf(line, sizeof line, "%s%s%s%s%s%s",
+                     journal ? priorities[level] : "",
+                     named ? state.program : "", named ? ": " : "",
+                     level <= LOG_WARNING ? level_names[level] : "",
+                     level <= LOG_WARNING ? ": " : "", text);
+
+    emit(line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
+}
+
 void
 log_record(enum log_level level, const char *text, json_t *fields)
 {
-    char line[LINE_MAX_BYTES];
     int saved = errno;
-    int n;
 
-    if (!log_wants(level)) {
-        json_decref(fields);
-    } else if (state.format == LOG_JSON) {
+    if (log_wants(level) && state.format == LOG_JSON) {
         emit_json(level, text, fields);
     } else {
         json_decref(fields);
-        n = snprintf(line, sizeof line, "%s: %s%s%s", state.program,
-                     level <= LOG_WARNING ? level_names[level] : "",
-                     level <= LOG_WARNING ? ": " : "", text);
-        if (n >= (int)sizeof line)
-            n = sizeof line - 1;
-        emit(line, (size_t)n);
+        if (log_wants(level))
+            emit_text(level, text);
     }
     errno = saved;
+}
+
+/* Keep a text for log_last_error(), cut between two characters. */
+static void
+remember(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length >= sizeof state.last_error) {
+        length = sizeof state.last_error - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    }
+    memcpy(state.last_error, text, length);
+    state.last_error[length] = '\0';
+    neutralise(state.last_error, length);
+}
+
+const char *
+log_last_error(void)
+{
+    json_t *json = json_string(state.last_error);
+    char copy[sizeof state.last_error];
+
+    if (json == NULL) { /* no UTF-8 */
+        memcpy(copy, state.last_error, sizeof copy);
+        log_escape(state.last_error, sizeof state.last_error, copy,
+                   strlen(copy));
+    }
+    json_decref(json);
+    return state.last_error;
 }
 
 static void
@@ -233,6 +316,8 @@ log_va(enum log_level level, const char *format, va_list args)
     if (!log_wants(level))
         return;
     vsnprintf(text, sizeof text, format, args);
+    if (level == LOG_ERROR)
+        remember(text);
     log_record(level, text, NULL);
     errno = saved;
 }

@@ -21,7 +21,21 @@
 #include <stddef.h>
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
-enum log_format { LOG_TEXT, LOG_JSON };
+enum log_format {
+    LOG_TEXT,
+    LOG_JSON,
+    LOG_JOURNAL, /* text with a priority in front, as sd-daemon(3) has it */
+    LOG_FORMATS
+};
+
+/* By number: "text", "json", "journal". */
+extern const char *const log_format_names[LOG_FORMATS];
+
+/*
+ * The format for who asked for none: LOG_JOURNAL if standard error is a stream
+ * to systemd's journal (systemd.exec(5), $JOURNAL_STREAM), else LOG_TEXT.
+ */
+enum log_format log_default_format(void);
 
 /*
  * Set the program's name (kept, not copied), the format, and the last level
@@ -29,6 +43,13 @@ enum log_format { LOG_TEXT, LOG_JSON };
  */
 void
 log_setup(const char *program, enum log_format format, enum log_level most);
+
+/*
+ * In the journal's form lines do not bear the program's name, since the journal
+ * shows it; after this call they do.  For a program that another one started,
+ * whose name it would be.
+ */
+void log_show_program(void);
 
 /* True if messages of this level are written at all. */
 bool log_wants(enum log_level level);
@@ -47,6 +68,13 @@ void log_errno(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* As log_error(), followed by ": " and the reasons in this thread's OpenSSL
  * error queue, which is emptied. */
 void log_tls(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/*
+ * The text of this process's last log_error(), log_errno() or log_tls(), cut to
+ * under 1 KiB, "" if there was none: UTF-8 without control characters.  Valid
+ * until the next one.
+ */
+const char *log_last_error(void);
 
 /*
  * A message that has fields of its own: text is the line in text format; with

@@ -48,6 +48,8 @@ main(int argc, char **argv)
               options.verbose > 0       ? LOG_DEBUG
               : options.until_eof != -1 ? LOG_WARNING
                                         : LOG_INFO);
+    if (options.until_eof != -1)
+        log_show_program();
     signal(SIGPIPE, SIG_IGN);
     if (net_raise_limit() == -1)
         log_errno("cannot raise the limit of open files");

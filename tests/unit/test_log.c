@@ -12,8 +12,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int file = -1, real = -1;
@@ -129,6 +133,92 @@ control_characters_stay_inside(void **state)
     assert_string_equal(heard(), "test: a?b?[2Jc?");
 }
 
+/* Would catch a journal that shows every line as information, or the program's
+ * name twice. */
+static void
+journal_lines_have_a_priority(void **state)
+{
+    (void)state;
+    listen_to(LOG_JOURNAL);
+    log_error("broken");
+    assert_string_equal(heard(), "<3>error: broken");
+    listen_to(LOG_JOURNAL);
+    log_warning("cracked");
+    assert_string_equal(heard(), "<4>warning: cracked");
+    listen_to(LOG_JOURNAL);
+    log_info("<3>whole");
+    assert_string_equal(heard(), "<6><3>whole");
+    listen_to(LOG_JOURNAL);
+    log_debug("inside");
+    assert_string_equal(heard(), "<7>inside");
+}
+
+static void
+lines_of_another_program_name_it(void **state)
+{
+    (void)state;
+    listen_to(LOG_JOURNAL);
+    log_show_program();
+    log_warning("cracked");
+    assert_string_equal(heard(), "<4>test: warning: cracked");
+}
+
+/* Would catch priorities in a terminal or a file, where they are noise. */
+static void
+the_journal_is_recognised(void **state)
+{
+    char name[64];
+    struct stat status;
+
+    (void)state;
+    unsetenv("JOURNAL_STREAM");
+    assert_int_equal(log_default_format(), LOG_TEXT);
+    assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+    snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)status.st_dev,
+             (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", name, 1);
+    assert_int_equal(log_default_format(), LOG_JOURNAL);
+    snprintf(name, sizeof name, "%ju:%ju", (uintmax_t)status.st_dev,
+             (uintmax_t)status.st_ino + 1);
+    setenv("JOURNAL_STREAM", name, 1);
+    assert_int_equal(log_default_format(), LOG_TEXT);
+    unsetenv("JOURNAL_STREAM");
+}
+
+static void
+the_last_error_is_kept(void **state)
+{
+    char text[3000];
+
+    (void)state;
+    listen_to(LOG_TEXT);
+    log_error("the first");
+    heard();
+    listen_to(LOG_JSON);
+    errno = ENOENT;
+    log_errno("cannot open\n%s", "x");
+    heard();
+    assert_string_equal(log_last_error(),
+                        "cannot open?x: No such file or directory");
+    listen_to(LOG_TEXT);
+    log_warning("no error");
+    heard();
+    assert_string_equal(log_last_error(),
+                        "cannot open?x: No such file or directory");
+    listen_to(LOG_TEXT);
+    log_error("\xff");
+    heard();
+    assert_string_equal(log_last_error(), "\\xff");
+    strcpy(text, "a");
+    while (strlen(text) < sizeof text - 4)
+        strcat(text, "\xe2\x82\xac");
+    listen_to(LOG_TEXT);
+    log_error("%s", text);
+    heard();
+    assert_int_equal(strlen(log_last_error()), 1021);
+    assert_memory_equal(log_last_error(), text, 1021);
+}
+
 int
 main(void)
 {
@@ -137,6 +227,10 @@ main(void)
         cmocka_unit_test(cuts_are_between_characters),
         cmocka_unit_test(bytes_that_are_no_utf8_are_escaped),
         cmocka_unit_test(control_characters_stay_inside),
+        cmocka_unit_test(journal_lines_have_a_priority),
+        cmocka_unit_test(lines_of_another_program_name_it),
+        cmocka_unit_test(the_journal_is_recognised),
+        cmocka_unit_test(the_last_error_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
