@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/log.h"
+#include "base/options.h"
 #include "mapisim/session.h"
 
 #define OPTIONS_LIST_MAX 16
@@ -26,12 +27,7 @@ struct options {
     struct session_config session;
 };
 
-enum options_result {
-    OPTIONS_RUN,   /* options are complete, defaults included */
-    OPTIONS_DONE,  /* --help or --version was answered on standard output */
-    OPTIONS_USAGE, /* one line on standard error said what is wrong */
-};
-
+/* Fill options from argv, defaults included. */
 enum options_result
 mapisim_options(struct options *options, int argc, char **argv);
 

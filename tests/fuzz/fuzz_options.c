@@ -68,6 +68,10 @@ check_timer(double seconds)
 static void
 check_settings(const struct settings *s)
 {
+    REQUIRE(s->serve == (s->tester || s->config != NULL));
+    REQUIRE(!s->check || s->config != NULL);
+    REQUIRE(s->http_connections >= 1 && s->http_connections <= 10000);
+    REQUIRE(s->log_format < LOG_FORMATS);
     REQUIRE(s->serve || s->write_directory != NULL);
     REQUIRE(s->hostname_count >= 1 && s->hostname_count <= SETTINGS_LIST_MAX);
     REQUIRE(s->listen_count <= SETTINGS_LIST_MAX);
@@ -211,7 +215,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
                    "mapitest: mapitest is not an option, or is ambiguous "
                    "(see mapitest --help)\n")
             != 0);
-    if (result == OPTIONS_RUN) {
+    if (result == OPTIONS_RUN && settings.health) {
+        REQUIRE(argc <= 3 && !settings.serve);
+    } else if (result == OPTIONS_RUN) {
         check_settings(&settings);
         check_layout(&settings);
     }

@@ -157,12 +157,104 @@ command_lines_are_read(void **state)
     assert_true(s.timers.idle == 0.5 && s.timers.handshake == 10);
 }
 
+/* Would catch a configuration alone that opens the test ports too. */
+static void
+what_is_served_follows_from_the_options(void **state)
+{
+    static const struct {
+        const char *line;
+        bool serve, tester;
+    } cases[] = {
+        {"-w dir", false, false},
+        {"-p 0", true, true},
+        {"-f 0:localhost:1", true, true},
+        {"--config file", true, false},
+        {"--config file -w dir", true, false},
+        {"--config file -p 1", true, true},
+        {"--config file -f 0:localhost:1", true, true},
+        {"--config file --check", true, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct settings s;
+
+        assert_int_equal(parse(&s, cases[i].line), OPTIONS_RUN);
+        if (s.serve != cases[i].serve || s.tester != cases[i].tester)
+            fail_msg("%s", cases[i].line);
+        assert_false(s.health);
+    }
+}
+
+static void
+options_of_the_front_are_read(void **state)
+{
+    struct settings s;
+
+    (void)state;
+    assert_int_equal(parse(&s, "--config c.json --state dir --user nobody "
+                               "--limit-connections 10 --limit-per-client 3 "
+                               "--limit-handshakes 1000000 --limit-http 10000 "
+                               "--allow-world-readable-keys "
+                               "--log-format journal"),
+                     OPTIONS_RUN);
+    assert_string_equal(s.config, "c.json");
+    assert_string_equal(s.state, "dir");
+    assert_string_equal(s.user, "nobody");
+    assert_int_equal(s.limits.connections, 10);
+    assert_int_equal(s.limits.per_client, 3);
+    assert_int_equal(s.limits.handshakes, 1000000);
+    assert_int_equal(s.http_connections, 10000);
+    assert_true(s.allow_world_readable_keys && !s.check);
+    assert_int_equal(s.log_format, LOG_JOURNAL);
+    assert_int_equal(parse(&s, "-p 0"), OPTIONS_RUN);
+    assert_true(s.config == NULL && s.state == NULL && s.user == NULL);
+    assert_int_equal(s.limits.connections, 0);
+    assert_int_equal(s.http_connections, 256);
+    assert_false(s.allow_world_readable_keys);
+}
+
+static void
+health_has_one_url_at_most(void **state)
+{
+    struct settings s;
+
+    (void)state;
+    assert_int_equal(parse(&s, "--health"), OPTIONS_RUN);
+    assert_true(s.health && s.health_url == NULL);
+    assert_int_equal(parse(&s, "--health http://h/"), OPTIONS_RUN);
+    assert_string_equal(s.health_url, "http://h/");
+    assert_int_equal(parse(&s, "--health=http://h/"), OPTIONS_RUN);
+    assert_string_equal(s.health_url, "http://h/");
+}
+
 static void
 wrong_command_lines_are_refused(void **state)
 {
     static const char *const lines[] = {
         "",
         "-n name",
+        "--check",
+        "-p 0 --check",
+        "--state dir",
+        "--user nobody",
+        "--config a --config b",
+        "-p 0 --limit-connections -1",
+        "-p 0 --limit-connections 1000001",
+        "-p 0 --limit-per-client 99999999999999999999",
+        "-p 0 --limit-handshakes 1x",
+        "-p 0 --limit-handshakes=",
+        "-p 0 --limit-http 0",
+        "-p 0 --limit-http 10001",
+        "-p 0 --config=",
+        "-p 0 --user=",
+        "--health -v",
+        "--health -p 0",
+        "-p 0 --health",
+        "--health a b",
+        "--health=a b",
+        "--health --health",
+        "--he",
         "-p",
         "-p x",
         "-p 65536",
@@ -280,6 +372,9 @@ main(void)
         cmocka_unit_test(advertised_numbers_are_shifted),
         cmocka_unit_test(impossible_layouts_name_the_culprit),
         cmocka_unit_test(command_lines_are_read),
+        cmocka_unit_test(what_is_served_follows_from_the_options),
+        cmocka_unit_test(options_of_the_front_are_read),
+        cmocka_unit_test(health_has_one_url_at_most),
         cmocka_unit_test(wrong_command_lines_are_refused),
         cmocka_unit_test(shifted_numbers_stay_numbers),
         cmocka_unit_test(usage_names_the_culprit),
