@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/net.h"
 #include "certs/store.h"
+#include "proxy/health.h"
 #include "proxy/master.h"
 #include "proxy/options.h"
 #include "proxy/site.h"
@@ -44,6 +45,8 @@ main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    if (settings.health)
+        return health_run(settings.health_url);
     log_setup("mapitest", settings.log_format,
               settings.verbose > 0 ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
