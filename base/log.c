@@ -115,8 +115,8 @@ confess(void)
 {
     static const char *const forms[LOG_FORMATS] = {
         [LOG_TEXT] = "warning: %lu log lines lost: nobody read them\n",
-        [LOG_JSON] = "{\"level\": \"warning\", \"message\": "
-                     "\"%lu log lines lost: nobody read them\"}\n",
+        [LOG_JSON] = ("{\"level\": \"warning\", \"message\": "
+                      "\"%lu log lines lost: nobody read them\"}\n"),
         [LOG_JOURNAL] = "<4>warning: %lu log lines lost: nobody read them\n",
     };
     char notice[128];

@@ -71,8 +71,8 @@ void log_tls(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * The text of this process's last log_error(), log_errno() or log_tls(), cut to
- * under 1 KiB, "" if there was none: printable, and UTF-8.  Valid until the
- * next one.
+ * under 1 KiB, "" if there was none: UTF-8 without control characters.  Valid
+ * until the next one.
  */
 const char *log_last_error(void);
 

@@ -167,9 +167,10 @@ options_read(const struct command_line *line, void *settings, int argc,
         if (row->set == NULL)
             return answer(line, row);
         wrong = row->set(settings, value);
-        snprintf(text, sizeof text, line->refused, row->name, value);
-        if (wrong != NULL)
+        if (wrong != NULL) {
+            snprintf(text, sizeof text, line->refused, row->name, value);
             return options_usage(line, text, wrong);
+        }
     }
     return read_operands(line, settings, argc, argv);
 }

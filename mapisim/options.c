@@ -143,6 +143,8 @@ static const struct option_row rows[] = {
     {'V', "version", NULL, NULL, "print the version"},
     {'h', "help", NULL, NULL, "print this"},
 };
+_Static_assert(sizeof rows / sizeof rows[0] <= OPTIONS_ROWS_MAX,
+               "too many options");
 
 static void
 set_defaults(struct options *o)

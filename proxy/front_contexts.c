@@ -316,9 +316,7 @@ make_context(const struct front_contexts *f,
         SSL_CTX_set_alpn_select_cb(context, NULL, NULL);
     if (set_algorithms(f, context) == -1
         || each_certificate(f, &files->chain, take_chain, context) == -1
-        || use_key(f, context,
-                   files->key.path != NULL ? &files->key : &files->chain)
-               == -1
+        || use_key(f, context, &files->key) == -1
         || set_client_certificate(f, context) == -1
         || set_session(f, context, secret) == -1)
         goto failed;

@@ -11,6 +11,7 @@
 #include "base/net.h"
 #include "certs/store.h"
 #include "proxy/checker.h"
+#include "proxy/health.h"
 #include "proxy/master.h"
 #include "proxy/operator_files.h"
 #include "proxy/options.h"
@@ -72,6 +73,8 @@ main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    if (settings.health)
+        return health_run(settings.health_url);
     log_setup("mapitest", settings.log_format,
               settings.verbose > 0 ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);

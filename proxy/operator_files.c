@@ -24,12 +24,8 @@ each(struct config *config, visitor *visit, void *context)
 
         for (size_t k = 0; k < front->certificate_count; k++) {
             struct operator_certificate *c = &front->certificates[k];
-            bool together = c->key.path == NULL;
-
-            if (visit(context, &c->chain, together ? FILE_PRIVATE : FILE_PUBLIC)
-                == -1)
-                return -1;
-            if (!together && visit(context, &c->key, FILE_PRIVATE) == -1)
+            if (visit(context, &c->chain, FILE_PUBLIC) == -1
+                || visit(context, &c->key, FILE_PRIVATE) == -1)
                 return -1;
         }
         if (front->client_ca.path != NULL

@@ -37,7 +37,7 @@ set_defaults(struct settings *s)
 static const char *
 check_together(struct settings *s, int argc)
 {
-    if (s->health)
+    if (s->health) /* and who says more means something else */
         return argc > (s->health_url != NULL ? 3 : 2)
                    ? "--health goes with nothing but one URL"
                    : NULL;

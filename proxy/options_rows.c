@@ -444,3 +444,5 @@ const struct option_row options_rows[] = {
     {'h', "help", NULL, NULL, "print this"},
 };
 const size_t options_rows_count = sizeof options_rows / sizeof options_rows[0];
+_Static_assert(sizeof options_rows / sizeof options_rows[0] <= OPTIONS_ROWS_MAX,
+               "too many options");

@@ -79,7 +79,11 @@ def test_help():
                    "-n, --hostname", "--sequential", "--advertise-base",
                    "-a, --assign", "-f, --forward", "-b, --backend",
                    "-v, --verbose", "--ports", "--version", "--help",
-                   "--workers", "--log-format"):
+                   "--workers", "--log-format", "--config FILE", "--check",
+                   "--state DIR", "--user NAME", "--limit-connections N",
+                   "--limit-per-client N", "--limit-handshakes N",
+                   "--limit-http N", "--allow-world-readable-keys",
+                   "--health [URL]"):
         assert option in output
     assert max(map(len, output.splitlines())) <= 80
 
@@ -120,6 +124,13 @@ def test_version():
     (["-p", "0", "--workers", "0"], ["0"]),
     (["-p", "0", "--workers", "x"], ["x"]),
     (["-p", "0", "--log-format", "xml"], ["xml"]),
+    (["-p", "0", "--check"], ["--check"]),
+    (["--state", "x", "--user", "nobody"], ["--config"]),
+    (["-p", "0", "--limit-connections", "many"], ["many"]),
+    (["-p", "0", "--limit-per-client", "-1"], ["-1"]),
+    (["-p", "0", "--limit-handshakes", "1000001"], ["1000001"]),
+    (["-p", "0", "--limit-http", "0"], ["0"]),
+    (["-p", "0", "--limit-http", "10001"], ["10001"]),
     (["-p", "0", "--handshake-timeout", "soon"], ["soon"]),
     (["-p", "0", "--stall-timeout", "-1"], ["-1"]),
     (["-p", "0", "--ports", "nonsense"], ["nonsense"]),

@@ -251,3 +251,22 @@ def test_log_without_reader(reader):
         for pid in procfs.family(process.pid, "\0"):
             os.kill(pid, signal.SIGKILL)
         process.wait(10)
+
+
+@pytest.mark.parametrize("arguments, other, begins", [
+    ([], False, "<3>error: "), (["--log-format", "json"], False, "{"),
+    (["--log-format", "text"], False, "mapitest: error: "),
+    (["--log-format", "journal"], True, "<3>error: "),
+    ([], True, "mapitest: error: ")])
+def test_journal(tmp_path, arguments, other, begins):
+    """Priorities that the journal does not get, or that a file does."""
+    with open(tmp_path / "log", "w+") as log:
+        status = os.fstat(log.fileno())
+        stream = f"{status.st_dev}:{status.st_ino + other}"
+        done = subprocess.run(
+            [str(BIN), "-p", "0", "-l", "192.0.2.1", *arguments], stderr=log,
+            env={**os.environ, "JOURNAL_STREAM": stream}, timeout=20 * SLOW)
+        log.seek(0)
+        lines = log.read().splitlines()
+    assert done.returncode == 1
+    assert len(lines) == 1 and lines[0].startswith(begins), lines
