@@ -74,7 +74,8 @@ close_others(struct keep *list)
 }
 
 static void
-become_child(pid_t master, const char *name)
+become_child(pid_t master, const char *name,
+             const struct privileges *privileges)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -84,6 +85,8 @@ become_child(pid_t master, const char *name)
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
     prctl(PR_SET_NAME, name);
+    if (privileges_drop(privileges) == -1)
+        _exit(EXIT_FAILURE);
     /* Not an end of file on the channel alone: a process that hangs would not
      * read it. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -274,7 +277,7 @@ child_start(const struct child_task *task)
     pid_t pid = fork();
 
     if (pid == 0) {
-        become_child(master, names[task->slot->kind]);
+        become_child(master, names[task->slot->kind], &task->site->privileges);
         exit(run(task));
     }
     if (pid > 0)

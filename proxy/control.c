@@ -116,6 +116,21 @@ watch(struct control *control)
     }
 }
 
+static struct http *
+start_http(struct control *control)
+{
+    const struct http_task task = {
+        .loop = control->loop,
+        .fds = control->task->http,
+        .fd_count = control->task->http_count,
+        .most = control->task->settings->http_connections,
+        .handler = routes_answer,
+        .context = &control->routes,
+    };
+
+    return http_new(&task);
+}
+
 int
 control_run(const struct control_task *task)
 {
@@ -135,10 +150,10 @@ control_run(const struct control_task *task)
         goto done;
     *control.chart = *task->chart;
     control.routes.chart = control.chart;
-    control.http = http_new(control.loop, task->http, task->http_count,
-                            routes_answer, &control.routes);
+    control.http = start_http(&control);
     if (control.http == NULL)
         goto done;
+    control.routes.http = http_counters(control.http);
     watch(&control);
     if (channel_say(task->channel, MESSAGE_READY) == -1)
         goto done;

@@ -12,11 +12,11 @@
 #include "base/log.h"
 #include "proxy/urlpath.h"
 
-#define CONNECTIONS_MAX     256
 #define REQUEST_MEMORY      (16 * 1024) /* request line and headers */
 #define SILENCE_SECONDS     15
 #define AGE_SECONDS         60
 #define ACCEPT_REST_SECONDS 0.1
+#define WARNING_SECONDS     10
 #define PATH_ROOM           512
 
 struct acceptor {
@@ -31,7 +31,9 @@ struct http {
     void *context;
     struct acceptor *acceptors;
     size_t count;
-    size_t open;
+    unsigned most;
+    struct http_counters counters;
+    double warned_at; /* loop time */
     ev_io epoll;
     ev_prepare prepare;
     ev_timer timer; /* libmicrohttpd's next timeout */
@@ -41,8 +43,20 @@ struct http {
 /* A connection's age, ended by a timer that the drip cannot reset. */
 struct age {
     ev_timer timer;
+    struct http *http;
     int fd;
 };
+
+static void
+warn(struct http *http, const char *what)
+{
+    double now = ev_now(http->loop);
+
+    if (http->warned_at != 0 && now - http->warned_at < WARNING_SECONDS)
+        return;
+    http->warned_at = now;
+    log_warning("http: limit of %u connections: %s", http->most, what);
+}
 
 static void
 on_old(struct ev_loop *loop, ev_timer *timer, int ready)
@@ -51,6 +65,7 @@ on_old(struct ev_loop *loop, ev_timer *timer, int ready)
 
     (void)loop;
     (void)ready;
+    age->http->counters.cut++;
     /* libmicrohttpd owns the socket: it sees the end of file and closes. */
     (void)shutdown(age->fd, SHUT_RDWR);
 }
@@ -75,18 +90,19 @@ on_connection(void *cls, struct MHD_Connection *connection, void **slot,
     struct age *age = *slot;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        http->open++;
+        http->counters.open++;
         age = calloc(1, sizeof *age);
         *slot = age;
         if (age == NULL)
             return; /* still bounded, by its silence alone */
+        age->http = http;
         age->fd = info->connect_fd;
         ev_timer_init(&age->timer, on_old, AGE_SECONDS, 0);
         age->timer.data = age;
         ev_timer_start(http->loop, &age->timer);
         return;
     }
-    http->open--;
+    http->counters.open--;
     if (age != NULL)
         ev_timer_stop(http->loop, &age->timer);
     free(age);
@@ -121,7 +137,7 @@ on_accept(struct ev_loop *loop, ev_io *io, int ready)
     struct http *http = acceptor->http;
 
     (void)ready;
-    while (http->open < CONNECTIONS_MAX) {
+    while (http->counters.open < http->most) {
         struct net_address peer;
         int fd = net_accept(io->fd, &peer);
 
@@ -133,10 +149,18 @@ on_accept(struct ev_loop *loop, ev_io *io, int ready)
             break;
         }
         /* Closes fd if it fails. */
-        (void)MHD_add_connection(http->daemon, fd, &peer.sa.any, peer.length);
+        if (MHD_add_connection(http->daemon, fd, &peer.sa.any, peer.length)
+            == MHD_YES)
+            continue;
+        http->counters.refused++;
+        warn(http, "one client has three quarters of them, its new ones are "
+                   "closed");
     }
-    if (http->open >= CONNECTIONS_MAX)
+    if (http->counters.open >= http->most) {
         accepting(http, false); /* the surplus waits in the kernel's queue */
+        http->counters.waited++;
+        warn(http, "new ones wait");
+    }
     MHD_run(http->daemon);
 }
 
@@ -303,7 +327,8 @@ start_daemon(struct http *http)
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL,
         NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,
         MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_LIMIT, http->most,
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, (http->most * 3 + 3) / 4,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_SECONDS,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
@@ -328,23 +353,25 @@ start_watchers(struct http *http)
 }
 
 struct http *
-http_new(struct ev_loop *loop, const int *fds, size_t count,
-         http_handler *handler, void *context)
+http_new(const struct http_task *task)
 {
     struct http *http = calloc(1, sizeof *http);
 
     if (http == NULL)
         goto failed;
-    *http = (struct http){
-        .loop = loop, .handler = handler, .context = context, .count = count};
-    http->acceptors = calloc(count, sizeof *http->acceptors);
+    *http = (struct http){.loop = task->loop,
+                          .handler = task->handler,
+                          .context = task->context,
+                          .most = task->most,
+                          .count = task->fd_count};
+    http->acceptors = calloc(http->count + 1, sizeof *http->acceptors);
     if (http->acceptors == NULL)
         goto failed;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < http->count; i++) {
         struct acceptor *acceptor = &http->acceptors[i];
 
         acceptor->http = http;
-        ev_io_init(&acceptor->io, on_accept, fds[i], EV_READ);
+        ev_io_init(&acceptor->io, on_accept, task->fds[i], EV_READ);
         acceptor->io.data = acceptor;
     }
     http->daemon = start_daemon(http);
@@ -357,6 +384,12 @@ failed:
     log_error("cannot start the HTTP server on the base port");
     http_free(http);
     return NULL;
+}
+
+const struct http_counters *
+http_counters(const struct http *http)
+{
+    return &http->counters;
 }
 
 void

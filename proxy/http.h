@@ -35,12 +35,28 @@ typedef void http_handler(void *context, const struct http_request *request,
 
 struct http;
 
-/*
- * Serve on the count listening sockets fds, which stay the caller's.  Returns a
- * server that lives as long as loop, or NULL with the reason logged.
- */
-struct http *http_new(struct ev_loop *loop, const int *fds, size_t count,
-                      http_handler *handler, void *context);
+struct http_task {
+    struct ev_loop *loop; /* outlives the server */
+    const int *fds;       /* listening sockets; they stay the caller's */
+    size_t fd_count;
+    unsigned most; /* connections at once; of one client, three quarters */
+    http_handler *handler;
+    void *context;
+};
+
+/* What became of connections. */
+struct http_counters {
+    unsigned long open;
+    unsigned long waited;  /* times that the limit was reached: new ones wait */
+    unsigned long refused; /* closed, as their client had too many */
+    unsigned long cut;     /* too old */
+};
+
+/* Returns a server that the caller frees, or NULL with the reason logged. */
+struct http *http_new(const struct http_task *task);
+
+/* What was counted; stays the server's. */
+const struct http_counters *http_counters(const struct http *http);
 
 /* Close all connections and free the server; NULL does nothing. */
 void http_free(struct http *http);

@@ -185,14 +185,17 @@ on_readable(struct ev_loop *loop, ev_io *io, int ready)
     }
 }
 
+/* Without /proc, or the right to look into it: a guess on the safe side. */
+#define DESCRIPTORS_GUESS 64
+
 static size_t
-open_descriptors(void)
+open_descriptors(const struct listeners *all)
 {
     DIR *dir = opendir("/proc/self/fd");
     size_t n = 0;
 
     if (dir == NULL)
-        return 64; /* no /proc: a guess on the safe side */
+        return all->count + DESCRIPTORS_GUESS;
     while (readdir(dir) != NULL)
         n++;
     closedir(dir);
@@ -200,9 +203,9 @@ open_descriptors(void)
 }
 
 static size_t
-affordable(void)
+affordable(const struct listeners *all)
 {
-    size_t used = open_descriptors() + DESCRIPTORS_SPARE;
+    size_t used = open_descriptors(all) + DESCRIPTORS_SPARE;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1
@@ -234,7 +237,7 @@ void
 listeners_start(struct listeners *all, struct conn_owner *owner)
 {
     all->owner = owner;
-    all->most = affordable();
+    all->most = affordable(all);
     ev_timer_init(&all->rest, on_rested, REST_SECONDS, 0);
     all->rest.data = all;
     resume(all);

@@ -5,11 +5,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "proxy/inherited.h"
+
 /* The first socket is bound without SO_REUSEPORT, so that it fails, instead of
  * joining, where another instance listens. */
 static int
 bind_all(struct listening *l)
 {
+    int inherited = inherited_take(&l->address);
+
+    l->single = inherited != -1;
+    for (size_t i = 0; l->single && i < l->count; i++)
+        l->fds[i] = inherited;
+    if (l->single)
+        return 0;
     for (size_t i = 0; i < l->count; i++) {
         l->fds[i] = net_listen(&l->address, i > 0);
         if (l->fds[i] == -1)
@@ -53,7 +62,7 @@ listening_release(struct listening *listening)
 {
     if (listening == NULL || --listening->users > 0)
         return;
-    for (size_t i = 0; i < listening->count; i++)
+    for (size_t i = 0; i < (listening->single ? 1 : listening->count); i++)
         net_close(&listening->fds[i]);
     free(listening);
 }

@@ -11,6 +11,7 @@
 #ifndef PROXY_LISTENING_H
 #define PROXY_LISTENING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/net.h"
@@ -20,6 +21,7 @@ struct listening {
     char name[64];              /* of the port that asked for it */
     struct net_address asked;   /* its port may be 0: any */
     struct net_address address; /* as bound */
+    bool single; /* systemd's one socket, which all workers accept from */
     size_t count;
     int fds[]; /* one for each worker */
 };

@@ -12,7 +12,9 @@
 #include "certs/store.h"
 #include "proxy/checker.h"
 #include "proxy/health.h"
+#include "proxy/inherited.h"
 #include "proxy/master.h"
+#include "proxy/notify.h"
 #include "proxy/operator_files.h"
 #include "proxy/options.h"
 #include "proxy/site.h"
@@ -78,6 +80,9 @@ main(int argc, char **argv)
     log_setup("mapitest", settings.log_format,
               settings.verbose > 0 ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
+    notify_open();
+    if (inherited_open() == -1)
+        return EXIT_FAILURE;
     if (settings.check)
         return check(&settings) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     if (net_raise_limit() == -1)

@@ -2,12 +2,14 @@
 #include "proxy/master.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "proxy/master_state.h"
+#include "proxy/notify.h"
 
 /* What a process may take to end once it should, beyond the drain time. */
 #define GRACE_SECONDS 2.0
@@ -51,6 +53,8 @@ stop(struct master *m)
     const struct message message = {.kind = MESSAGE_STOP, .seconds = drain};
 
     m->stopping = true;
+    (void)notify_stopping();
+    ev_timer_stop(m->loop, &m->watchdog);
     for (int crew = 0; crew < CREW_COUNT; crew++) {
         struct rotation *rotation = &m->rotations[crew];
 
@@ -92,6 +96,20 @@ say_serving(struct master *m)
         log_info("Serving %zu configured ports", configured->layout.count);
     if (table != NULL)
         log_info("Serving requests on base port %u", table->layout.base);
+    master_tell_systemd(m);
+}
+
+void
+master_tell_systemd(const struct master *m)
+{
+    const struct edition *table = m->site->editions[CREW_TEST];
+    const struct edition *configured = m->site->editions[CREW_CONFIGURED];
+    char status[96];
+
+    snprintf(status, sizeof status, "%zu test ports, %zu configured ports",
+             table == NULL ? 0 : table->layout.count,
+             configured == NULL ? 0 : configured->layout.count);
+    (void)notify_ready(status);
 }
 
 static bool
@@ -171,6 +189,31 @@ on_watch(struct ev_loop *loop, ev_timer *timer, int ready)
     rotation_reload(m, RELOAD_FILES);
 }
 
+/* Alive means that the processes that serve answer too. */
+static void
+on_watchdog(struct ev_loop *loop, ev_timer *timer, int ready)
+{
+    struct master *m = timer->data;
+    bool healthy = true;
+
+    (void)loop;
+    (void)ready;
+    for (struct child *c = m->children; c != NULL; c = c->next) {
+        if ((c->kind != PROCESS_WORKER && c->kind != PROCESS_CONTROL)
+            || c->role == ROLE_OLD || c->pid == 0 || !c->ready)
+            continue;
+        if (c->unanswered) {
+            log_error("%s %d (pid %d) does not answer", process_names[c->kind],
+                      c->index, (int)c->pid);
+            healthy = false;
+        } else {
+            c->unanswered = channel_say(c->channel, MESSAGE_PING) == 0;
+        }
+    }
+    if (healthy)
+        (void)notify_watchdog();
+}
+
 static void
 start_watchers(struct master *m)
 {
@@ -183,7 +226,10 @@ start_watchers(struct master *m)
     ev_timer_init(&m->renew, on_renew, site->settings->renew_after, 0);
     ev_timer_init(&m->watch, on_watch, WATCH_SECONDS, WATCH_SECONDS);
     m->terminate.data = m->interrupt.data = m->hangup.data = m;
-    m->kill.data = m->renew.data = m->watch.data = m;
+    ev_timer_init(&m->watchdog, on_watchdog, 0, notify_watchdog_seconds() / 2);
+    m->kill.data = m->renew.data = m->watch.data = m->watchdog.data = m;
+    if (notify_watchdog_seconds() > 0)
+        ev_timer_start(m->loop, &m->watchdog);
     ev_signal_start(m->loop, &m->terminate);
     ev_signal_start(m->loop, &m->interrupt);
     ev_signal_start(m->loop, &m->hangup);

@@ -99,6 +99,9 @@ void master_fail_start(struct master *m);
 /* A child is ready, or no longer; or it has ended. */
 void master_advance(struct master *m);
 
+/* Tell systemd that everything serves, and what that is. */
+void master_tell_systemd(const struct master *m);
+
 /* children.c */
 
 /* Start a process; it is in the list even if it has to be tried again.  Returns

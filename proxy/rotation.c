@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "proxy/master_state.h"
+#include "proxy/notify.h"
 #include "proxy/parcel.h"
 #include "proxy/resolver.h"
 
@@ -206,6 +207,7 @@ rotation_reload(struct master *m, enum reload what)
         return;
     }
     m->again = RELOAD_NONE;
+    (void)notify_reloading();
     m->files = m->glance = operator_files_signature(now->config);
     rotation->next = make_next(m, what);
     if (rotation->next == NULL) {
@@ -329,6 +331,7 @@ reload_done(struct master *m, const char *error)
         log_info("reloaded: %zu configured ports",
                  m->site->editions[CREW_CONFIGURED]->layout.count);
     rotation_tell_chart(m);
+    master_tell_systemd(m);
 }
 
 /* Both */

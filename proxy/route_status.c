@@ -122,15 +122,26 @@ crew_json(const struct routes_context *context, enum crew crew)
 }
 
 static json_t *
+http_json(const struct routes_context *context)
+{
+    static const struct http_counters nothing;
+    const struct http_counters *n =
+        context->http != NULL ? context->http : &nothing;
+
+    return json_pack(
+        "{s:I, s:o, s:I, s:I}", "active", (json_int_t)n->open, "connections",
+        limit_json(context->settings->http_connections, n->waited), "refused",
+        (json_int_t)n->refused, "cut", (json_int_t)n->cut);
+}
+
+static json_t *
 limits_json(const struct routes_context *context)
 {
     json_t *all = json_object();
 
     for (int c = 0; c < CREW_COUNT; c++)
         json_object_set_new(all, crew_names[c], crew_json(context, c));
-    json_object_set_new(all, "http",
-                        json_pack("{s:i}", "connections",
-                                  (int)context->settings->http_connections));
+    json_object_set_new(all, "http", http_json(context));
     return all;
 }
 

@@ -23,6 +23,7 @@ struct routes_context {
     const struct chart *chart;
     const struct board *board;
     const struct store *store;
+    const struct http_counters *http; /* NULL: nothing is counted */
 };
 
 /* Answer a request; context is a struct routes_context. */

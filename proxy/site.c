@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "proxy/channel.h"
 #include "proxy/checker.h"
+#include "proxy/inherited.h"
 #include "proxy/operator_files.h"
 
 /* A worker's burst of events waits here while control is busy; the kernel cuts
@@ -170,6 +171,8 @@ site_open(struct site *site, const struct settings *settings)
     for (int c = 0; c < CREW_COUNT; c++)
         for (int i = 0; i < WORKERS_MAX; i++)
             site->events[c][i] = (struct event_channel){-1, -1};
+    if (privileges_find(settings->user, &site->privileges) == -1)
+        return -1;
     if (settings->serve) {
         site->board = board_new();
         if (site->board == NULL) {
@@ -185,6 +188,7 @@ site_open(struct site *site, const struct settings *settings)
         return -1;
     if (settings->config != NULL && open_configuration(site) == -1)
         return -1;
+    inherited_warn_untaken();
     if (settings->tester || settings->write_directory != NULL)
         return make_certificates(site);
     return 0;

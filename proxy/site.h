@@ -13,6 +13,7 @@
 #include "proxy/board.h"
 #include "proxy/edition.h"
 #include "proxy/policy.h"
+#include "proxy/privileges.h"
 #include "proxy/settings.h"
 #include "proxy/tally.h"
 
@@ -31,6 +32,7 @@ struct site {
     int simulator; /* its listening socket; -1: there is none */
     struct net_address simulator_address;
     char simulator_program[4096]; /* its path */
+    struct privileges privileges; /* whom children run as */
     struct board *board;
     struct tally *tally;
     struct event_channel events[CREW_COUNT][WORKERS_MAX];

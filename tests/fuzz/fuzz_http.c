@@ -53,7 +53,12 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
     REQUIRE(fd != -1);
     server.loop = ev_loop_new(EVFLAG_AUTO);
     REQUIRE(server.loop != NULL);
-    server.http = http_new(server.loop, &fd, 1, handle, served());
+    server.http = http_new(&(struct http_task){.loop = server.loop,
+                                               .fds = &fd,
+                                               .fd_count = 1,
+                                               .most = 256,
+                                               .handler = handle,
+                                               .context = served()});
     REQUIRE(server.http != NULL);
     return 0;
 }

@@ -49,7 +49,8 @@ served(void)
     REQUIRE(layout_plan(&edition.layout, &settings, reason, sizeof reason)
             == 0);
     chart_enter(&chart, &edition, &settings);
-    context = (struct routes_context){&settings, &chart, board_new(), &store};
+    context =
+        (struct routes_context){&settings, &chart, board_new(), &store, NULL};
     REQUIRE(context.board != NULL);
     return &context;
 }

@@ -39,7 +39,11 @@ start(void **state)
     assert_int_not_equal(listener, -1);
     loop = ev_loop_new(EVFLAG_AUTO);
     assert_non_null(loop);
-    http = http_new(loop, &listener, 1, find_nothing, NULL);
+    http = http_new(&(struct http_task){.loop = loop,
+                                        .fds = &listener,
+                                        .fd_count = 1,
+                                        .most = 256,
+                                        .handler = find_nothing});
     return http != NULL ? 0 : -1;
 }
 
