@@ -14,6 +14,7 @@
 #include "proxy/channel.h"
 #include "proxy/child.h"
 #include "proxy/parcel.h"
+#include "proxy/state.h"
 
 /* A process that dies sooner than this after its start is restarted with a
  * pause, so that one that cannot live does not eat a CPU. */
@@ -409,6 +410,15 @@ on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int ready)
     stop(m);
 }
 
+static double
+renew_in(const struct master *m)
+{
+    const struct settings *settings = m->site->settings;
+
+    return state_renew_in(settings->state, m->site->certs,
+                          settings->renew_after);
+}
+
 static void
 on_renew(struct ev_loop *loop, ev_timer *timer, int ready)
 {
@@ -416,12 +426,13 @@ on_renew(struct ev_loop *loop, ev_timer *timer, int ready)
 
     (void)ready;
     timer->repeat = m->site->settings->renew_after;
-    if (cert_set_renew(m->site->certs) == -1) {
+    if (state_renew(m->site->settings->state, m->site->certs) == -1) {
         if (timer->repeat > RENEW_RETRY_SECONDS)
             timer->repeat = RENEW_RETRY_SECONDS;
         ev_timer_again(loop, timer);
         return;
     }
+    timer->repeat = renew_in(m);
     ev_timer_again(loop, timer);
     m->generation++;
     m->renewal = RENEWAL_STARTING;
@@ -458,7 +469,7 @@ master_run(struct site *site)
     }
     watch_signals(&m);
     ev_timer_init(&m.kill, on_kill, 0, 0);
-    ev_timer_init(&m.renew, on_renew, site->settings->renew_after, 0);
+    ev_timer_init(&m.renew, on_renew, renew_in(&m), 0);
     m.kill.data = m.renew.data = &m;
     if (site->settings->renew_after > 0)
         ev_timer_start(m.loop, &m.renew);

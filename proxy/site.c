@@ -2,7 +2,7 @@
 #include "proxy/site.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "proxy/channel.h"
+#include "proxy/state.h"
 
 /* A worker's burst of events waits here while control is busy; the kernel cuts
  * it to net.core.wmem_max. */
@@ -107,20 +108,22 @@ static int
 make_certificates(struct site *site)
 {
     const struct settings *settings = site->settings;
+    struct state state;
 
-    site->certs = cert_set_new(settings->hostnames, settings->hostname_count);
-    if (site->certs == NULL)
+    if (state_open(&state, settings->state, settings->hostnames,
+                   settings->hostname_count)
+        == -1)
         return -1;
+    site->certs = state.certs;
     site->material = (struct policy_material){
         .certs = site->certs,
         .hostnames = settings->hostnames,
         .hostname_count = settings->hostname_count,
     };
-    if (RAND_priv_bytes(site->material.ticket_secret, TICKETS_SECRET_BYTES)
-        == 1)
-        return 0;
-    log_tls("no random numbers for session tickets");
-    return -1;
+    memcpy(site->material.ticket_secret, state.ticket_secret,
+           sizeof state.ticket_secret);
+    OPENSSL_cleanse(&state, sizeof state);
+    return 0;
 }
 
 int
