@@ -16,7 +16,8 @@
 
 /*
  * The folder's set.  What is missing is made and written: rows that the folder
- * does not have yet, an authority's certificate whose key is there.  All leaves
+ * does not have yet, a leaf's key, an authority's certificate if its key is
+ * there, which is what a start that was cut off leaves behind.  All leaves
  * are issued again, with their keys, if one of them is missing or broken, was
  * not issued by its authority for its key and exactly these host names, or is
  * past half of its life; or if one that shall have expired has not.
