@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/wire.h"
 
 #define TEMPORARY_MAX 32
 #define ATTEMPTS      10
@@ -50,9 +53,9 @@ write_all(int fd, const void *bytes, size_t length)
     return 0;
 }
 
-int
-atomic_write(int directory, const char *name, const void *bytes, size_t length,
-             mode_t mode)
+static int
+replace(int directory, const char *name, struct slice content, mode_t mode,
+        bool keep)
 {
     char temporary[TEMPORARY_MAX];
     int fd = open_temporary(directory, temporary);
@@ -61,9 +64,9 @@ atomic_write(int directory, const char *name, const void *bytes, size_t length,
 
     if (fd == -1)
         return -1;
-    if (write_all(fd, bytes, length) == -1)
+    if (write_all(fd, content.bytes, content.length) == -1)
         goto done;
-    if (fchmod(fd, mode) == -1)
+    if (fchmod(fd, mode) == -1 || (keep && fsync(fd) == -1))
         goto done;
     /* A network file system may tell only now that the disk is full. */
     result = close(fd);
@@ -79,4 +82,22 @@ done:
         unlinkat(directory, temporary, 0);
     errno = reason;
     return result;
+}
+
+int
+atomic_write(int directory, const char *name, const void *bytes, size_t length,
+             mode_t mode)
+{
+    return replace(directory, name, (struct slice){bytes, length}, mode, false);
+}
+
+int
+atomic_keep(int directory, const char *name, const void *bytes, size_t length,
+            mode_t mode)
+{
+    if (replace(directory, name, (struct slice){bytes, length}, mode, true)
+        == -1)
+        return -1;
+    /* Some file systems cannot sync a directory, and say so by EINVAL. */
+    return fsync(directory) == 0 || errno == EINVAL ? 0 : -1;
 }

@@ -18,4 +18,12 @@
 int atomic_write(int directory, const char *name, const void *bytes,
                  size_t length, mode_t mode);
 
+/*
+ * The same for a file that is to last: it is on the disk on return.  directory
+ * is open for reading, not O_PATH.  On failure the directory may, if the very
+ * last step failed, have the new file already.
+ */
+int atomic_keep(int directory, const char *name, const void *bytes,
+                size_t length, mode_t mode);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 /* 20 octets, the most that RFC 5280 allows, with the sign bit clear.  As the
  * top bit is always set, a serial number is never zero. */
 #define SERIAL_BITS 159
+
+#define DAY_SECONDS 86400L
 
 static int
 check_hostnames(const char *const *hostnames, size_t count)
@@ -90,11 +93,18 @@ share_key(const struct cert_set *set, struct cert *cert)
     return 0;
 }
 
+/* True if cert still needs a key of its own. */
+static bool
+lacks_key(const struct cert *cert)
+{
+    return cert->spec->key_of == NULL && cert->key == NULL;
+}
+
 static int
 make_keys(struct cert_set *set)
 {
     EVP_PKEY **keys = calloc(set->count, sizeof *keys);
-    size_t owners = 0;
+    size_t lacking = 0;
     int result = -1;
 
     if (keys == NULL) {
@@ -102,13 +112,13 @@ make_keys(struct cert_set *set)
         goto done;
     }
     for (size_t i = 0; i < set->count; i++)
-        owners += set->certs[i].spec->key_of == NULL;
-    if (keys_new(keys, owners) == -1)
+        lacking += lacks_key(&set->certs[i]);
+    if (keys_new(keys, lacking) == -1)
         goto done;
     /* Hand out all of them before anything can fail: the set frees them. */
     for (size_t i = set->count; i-- > 0;) {
-        if (set->certs[i].spec->key_of == NULL)
-            set->certs[i].key = keys[--owners];
+        if (lacks_key(&set->certs[i]))
+            set->certs[i].key = keys[--lacking];
     }
     for (size_t i = 0; i < set->count; i++) {
         if (set->certs[i].key == NULL && share_key(set, &set->certs[i]) == -1)
@@ -215,33 +225,48 @@ done:
 }
 
 struct cert_set *
-cert_set_new(const char *const *hostnames, size_t count)
+cert_set_blank(const char *const *hostnames, size_t count)
 {
-    struct cert_set *set = NULL;
-    struct cert_set *made = NULL;
-    time_t now = time(NULL);
+    struct cert_set *set;
 
     if (check_hostnames(hostnames, count) == -1)
         return NULL;
     set = calloc(1, sizeof *set);
-    if (set == NULL || copy_hostnames(set, hostnames, count) == -1
-        || link_rows(set) == -1) {
-        log_error("cannot set up the certificates");
-        goto done;
-    }
-    if (make_keys(set) == -1)
-        goto done;
-    for (size_t i = 0; i < set->count; i++) {
-        set->certs[i].x509 = issue(set, &set->certs[i], now);
-        if (set->certs[i].x509 == NULL)
-            goto done;
-    }
-    made = set;
-    set = NULL;
-
-done:
+    if (set != NULL && copy_hostnames(set, hostnames, count) == 0
+        && link_rows(set) == 0)
+        return set;
+    log_error("cannot set up the certificates");
     cert_set_free(set);
-    return made;
+    return NULL;
+}
+
+int
+cert_set_complete(struct cert_set *set)
+{
+    time_t now = time(NULL);
+
+    if (make_keys(set) == -1)
+        return -1;
+    for (size_t i = 0; i < set->count; i++) {
+        struct cert *cert = &set->certs[i];
+
+        if (cert->x509 == NULL)
+            cert->x509 = issue(set, cert, now);
+        if (cert->x509 == NULL)
+            return -1;
+    }
+    return 0;
+}
+
+struct cert_set *
+cert_set_new(const char *const *hostnames, size_t count)
+{
+    struct cert_set *set = cert_set_blank(hostnames, count);
+
+    if (set != NULL && cert_set_complete(set) == 0)
+        return set;
+    cert_set_free(set);
+    return NULL;
 }
 
 int
@@ -278,6 +303,30 @@ done:
         X509_free(issued[i]);
     free(issued);
     return result;
+}
+
+long
+cert_set_age(const struct cert_set *set)
+{
+    ASN1_TIME *now = ASN1_TIME_set(NULL, time(NULL));
+    long oldest = 0;
+
+    for (size_t i = 0; now != NULL && i < set->count; i++) {
+        const struct cert *cert = &set->certs[i];
+        int days;
+        int seconds;
+        long age;
+
+        if (cert->spec->use == CERT_AUTHORITY
+            || !ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(cert->x509),
+                               now))
+            continue;
+        age = days * DAY_SECONDS + seconds + cert->spec->starts_seconds;
+        if (age > oldest)
+            oldest = age;
+    }
+    ASN1_TIME_free(now);
+    return oldest;
 }
 
 const struct cert *

@@ -39,11 +39,23 @@ struct cert_set {
 struct cert_set *cert_set_new(const char *const *hostnames, size_t count);
 
 /*
+ * The two halves of cert_set_new(), for who has some of it already: a set with
+ * no keys and certificates yet, and the making of those that are still NULL.
+ * A row that shares a key gets it by the latter.  cert_set_complete() returns
+ * 0, or -1 with the reason logged and a set that is good for freeing.
+ */
+struct cert_set *cert_set_blank(const char *const *hostnames, size_t count);
+int cert_set_complete(struct cert_set *set);
+
+/*
  * Issue every certificate that is not an authority's again: same key, same
  * issuer, new serial number and validity.  Returns 0, or -1 with the reason
  * logged and the set as it was.
  */
 int cert_set_renew(struct cert_set *set);
+
+/* Seconds since the oldest leaf was issued. */
+long cert_set_age(const struct cert_set *set);
 
 /* The certificate of that name, owned by the set; NULL if there is none. */
 const struct cert *cert_set_find(const struct cert_set *set, const char *name);

@@ -223,7 +223,7 @@ start_watchers(struct master *m)
     ev_signal_init(&m->interrupt, on_stop_signal, SIGINT);
     ev_signal_init(&m->hangup, on_hangup, SIGHUP);
     ev_timer_init(&m->kill, on_kill, 0, 0);
-    ev_timer_init(&m->renew, on_renew, site->settings->renew_after, 0);
+    ev_timer_init(&m->renew, on_renew, rotation_renew_in(m), 0);
     ev_timer_init(&m->watch, on_watch, WATCH_SECONDS, WATCH_SECONDS);
     m->terminate.data = m->interrupt.data = m->hangup.data = m;
     ev_timer_init(&m->watchdog, on_watchdog, 0, notify_watchdog_seconds() / 2);

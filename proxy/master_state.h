@@ -134,8 +134,9 @@ void children_dismiss(struct master *m);
 
 /* rotation.c */
 
-/* Renew the generated certificates. */
+/* Renew the generated certificates; and how long until that is due. */
 void rotation_renew(struct master *m);
+double rotation_renew_in(const struct master *m);
 
 /* Read the configuration again, or only the files that it names. */
 void rotation_reload(struct master *m, enum reload what);

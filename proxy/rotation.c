@@ -8,6 +8,7 @@
 #include "proxy/notify.h"
 #include "proxy/parcel.h"
 #include "proxy/resolver.h"
+#include "proxy/state.h"
 
 /* Editions that open connections may outlive.  Past that the oldest has not
  * long; past the second, a reload waits until one of them is gone. */
@@ -86,20 +87,32 @@ take_over(struct master *m, enum crew crew)
 
 /* The generated certificates */
 
+double
+rotation_renew_in(const struct master *m)
+{
+    const struct settings *settings = m->site->settings;
+
+    if (m->site->certs == NULL)
+        return 0;
+    return state_renew_in(settings->state, m->site->certs,
+                          settings->renew_after);
+}
+
 void
 rotation_renew(struct master *m)
 {
     struct rotation *rotation = &m->rotations[CREW_TEST];
     struct edition *edition = m->site->editions[CREW_TEST];
 
-    m->renew.repeat = m->site->settings->renew_after;
     if (rotation->step != ROTATION_NONE
-        || cert_set_renew(m->site->certs) == -1) {
+        || state_renew(m->site->settings->state, m->site->certs) == -1) {
+        m->renew.repeat = m->site->settings->renew_after;
         if (m->renew.repeat > RENEW_RETRY_SECONDS)
             m->renew.repeat = RENEW_RETRY_SECONDS;
         ev_timer_again(m->loop, &m->renew);
         return;
     }
+    m->renew.repeat = rotation_renew_in(m);
     ev_timer_again(m->loop, &m->renew);
     rotation->number++;
     edition->number = rotation->number;

@@ -2,6 +2,7 @@
 #include "proxy/site.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "proxy/checker.h"
 #include "proxy/inherited.h"
 #include "proxy/operator_files.h"
+#include "proxy/state.h"
 
 /* A worker's burst of events waits here while control is busy; the kernel cuts
  * it to net.core.wmem_max. */
@@ -107,20 +109,32 @@ static int
 make_certificates(struct site *site)
 {
     const struct settings *settings = site->settings;
+    bool wanted = settings->tester || settings->write_directory != NULL;
+    struct state state = {.certs = NULL};
 
-    site->certs = cert_set_new(settings->hostnames, settings->hostname_count);
-    if (site->certs == NULL)
+    if (settings->state != NULL || wanted) {
+        if (state_open(&state, settings->state, settings->hostnames,
+                       settings->hostname_count)
+            == -1)
+            return -1;
+    } else if (RAND_bytes(state.ticket_secret, TICKETS_SECRET_BYTES) != 1) {
+        log_tls("no random numbers for session tickets");
         return -1;
+    }
+    if (!wanted) { /* of the state, only the secret is */
+        cert_set_free(state.certs);
+        state.certs = NULL;
+    }
+    site->certs = state.certs;
     site->material = (struct policy_material){
         .certs = site->certs,
         .hostnames = settings->hostnames,
         .hostname_count = settings->hostname_count,
     };
-    if (RAND_priv_bytes(site->material.ticket_secret, TICKETS_SECRET_BYTES)
-        == 1)
-        return 0;
-    log_tls("no random numbers for session tickets");
-    return -1;
+    memcpy(site->material.ticket_secret, state.ticket_secret,
+           TICKETS_SECRET_BYTES);
+    OPENSSL_cleanse(&state, sizeof state);
+    return 0;
 }
 
 static int
@@ -189,9 +203,7 @@ site_open(struct site *site, const struct settings *settings)
     if (settings->config != NULL && open_configuration(site) == -1)
         return -1;
     inherited_warn_untaken();
-    if (settings->tester || settings->write_directory != NULL)
-        return make_certificates(site);
-    return 0;
+    return make_certificates(site);
 }
 
 void

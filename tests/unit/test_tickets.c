@@ -51,6 +51,25 @@ ticket_name(const SSL_SESSION *session, uint8_t name[16])
     memcpy(name, ticket, 16);
 }
 
+/* Would catch a version that derives other keys than the one before it, with
+ * which it may share a secret: computed by other means, for epoch 1000. */
+static void
+derivation_stays(void **state)
+{
+    static const uint8_t want[16] = {0xfc, 0x77, 0x0e, 0x76, 0x02, 0x9f,
+                                     0x60, 0xf3, 0xce, 0xfc, 0xd8, 0xed,
+                                     0xad, 0xce, 0x0c, 0x70};
+    SSL_CTX *server = new_server(secrets[0], ids[0]);
+    SSL_SESSION *session = session_of(server, TLS1_3_VERSION);
+    uint8_t name[16];
+
+    (void)state;
+    ticket_name(session, name);
+    assert_memory_equal(name, want, sizeof want);
+    SSL_SESSION_free(session);
+    SSL_CTX_free(server);
+}
+
 /* Would catch that only OpenSSL's check of the session-id context keeps a
  * ticket from another port, and keys that do not follow the clock. */
 static void
@@ -258,6 +277,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup(name, reset_clock)
     const struct CMUnitTest tests[] = {
         TEST(secret_and_id_decide),
+        TEST(derivation_stays),
         TEST(key_names_differ),
         TEST(epochs),
         TEST(renewal_is_under_the_new_key),
