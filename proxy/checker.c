@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "proxy/channel.h"
-#include "proxy/front_contexts.h"
+#include "proxy/contexts.h"
 
 int
 checker_check(struct edition *edition)
@@ -21,14 +21,14 @@ checker_check(struct edition *edition)
     struct config *config = edition->config;
 
     for (size_t i = 0; i < config->front_count; i++) {
-        struct front_contexts *contexts = NULL;
+        struct contexts *contexts = NULL;
 
         if (config->fronts[i].certificate_count == 0)
             continue;
-        contexts = front_contexts_new(config, &config->fronts[i], no_secret);
+        contexts = contexts_new(config, &config->fronts[i], no_secret);
         if (contexts == NULL)
             return -1;
-        front_contexts_free(contexts);
+        contexts_free(contexts);
     }
     return edition_resolve(edition);
 }

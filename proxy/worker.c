@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "proxy/channel.h"
-#include "proxy/front_contexts.h"
+#include "proxy/contexts.h"
 #include "proxy/listener.h"
 #include "proxy/tlsbio.h"
 
@@ -21,8 +21,8 @@
 struct worker {
     struct conn_owner owner; /* first: the callback finds us by it */
     const struct worker_task *task;
-    struct service *services;         /* one for each port of the layout */
-    struct front_contexts **contexts; /* as many; NULL where there are none */
+    struct service *services;   /* one for each port of the layout */
+    struct contexts **contexts; /* as many; NULL where there are none */
     struct listeners listeners;
     ev_io channel;
     ev_timer drain;
@@ -78,7 +78,7 @@ make_test_service(struct worker *w, struct service *service)
 /* What the operator asks for. */
 static int
 make_front_service(struct worker *w, struct service *service,
-                   struct front_contexts **contexts)
+                   struct contexts **contexts)
 {
     const struct worker_task *task = w->task;
     const struct front *front = service->policy->front;
@@ -90,11 +90,11 @@ make_front_service(struct worker *w, struct service *service,
         service->accept_proxy = &front->accept_proxy;
     if (!port_has_tls(service->policy))
         return 0;
-    *contexts = front_contexts_new(task->edition->config, front,
-                                   task->material->ticket_secret);
+    *contexts = contexts_new(task->edition->config, front,
+                             task->material->ticket_secret);
     if (*contexts == NULL)
         return -1;
-    service->context = front_contexts_first(*contexts);
+    service->context = contexts_first(*contexts);
     return 0;
 }
 
@@ -250,7 +250,7 @@ release(struct worker *w)
         if (w->services != NULL)
             free(w->services[i].last_message);
         if (w->contexts != NULL && w->contexts[i] != NULL)
-            front_contexts_free(w->contexts[i]);
+            contexts_free(w->contexts[i]);
         else if (w->services != NULL)
             SSL_CTX_free(w->services[i].context);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "proxy/front_contexts.h"
+#include "proxy/contexts.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -20,7 +20,7 @@ struct choice {
     X509 *leaf; /* the context's own */
 };
 
-struct front_contexts {
+struct contexts {
     const struct config *config;
     const struct front *front;
     size_t count;
@@ -29,7 +29,7 @@ struct front_contexts {
 
 /* What went wrong with a file, and why OpenSSL says so, if it does. */
 static int
-file_error(const struct front_contexts *f, const struct operator_file *file,
+file_error(const struct contexts *f, const struct operator_file *file,
            const char *what)
 {
     unsigned long code = ERR_peek_last_error();
@@ -59,9 +59,8 @@ typedef int take_certificate(void *context, X509 *x509, size_t position);
  * Returns 0, or -1 if there is none or one is broken: logged.
  */
 static int
-each_certificate(const struct front_contexts *f,
-                 const struct operator_file *file, take_certificate *take,
-                 void *context)
+each_certificate(const struct contexts *f, const struct operator_file *file,
+                 take_certificate *take, void *context)
 {
     size_t length = 0;
     char *bytes = operator_file_read(f->config, file, &length);
@@ -119,7 +118,7 @@ no_passphrase(char *out, int room, int writing, void *asked)
 }
 
 static int
-use_key(const struct front_contexts *f, SSL_CTX *context,
+use_key(const struct contexts *f, SSL_CTX *context,
         const struct operator_file *file)
 {
     size_t length = 0;
@@ -159,7 +158,7 @@ done:
 
 /* Things that work, for some clients at least, but want to be known. */
 static void
-warn_of_chain(const struct front_contexts *f, SSL_CTX *context,
+warn_of_chain(const struct contexts *f, SSL_CTX *context,
               const struct operator_file *file)
 {
     X509 *last = SSL_CTX_get0_certificate(context);
@@ -212,7 +211,7 @@ take_into_digest(void *arg, X509 *x509, size_t position)
 
 /* SHA-256 over the client CAs' hashes, as hex digits. */
 static int
-digest_client_ca(const struct front_contexts *f, char hex[65])
+digest_client_ca(const struct contexts *f, char hex[65])
 {
     EVP_MD_CTX *digest = EVP_MD_CTX_new();
     unsigned char out[EVP_MAX_MD_SIZE];
@@ -231,7 +230,7 @@ digest_client_ca(const struct front_contexts *f, char hex[65])
 }
 
 static int
-set_client_certificate(const struct front_contexts *f, SSL_CTX *context)
+set_client_certificate(const struct contexts *f, SSL_CTX *context)
 {
     const struct front *front = f->front;
     int mode = SSL_VERIFY_PEER;
@@ -245,8 +244,7 @@ set_client_certificate(const struct front_contexts *f, SSL_CTX *context)
 }
 
 static int
-set_session(const struct front_contexts *f, SSL_CTX *context,
-            const uint8_t *secret)
+set_session(const struct contexts *f, SSL_CTX *context, const uint8_t *secret)
 {
     const struct front *front = f->front;
     const int rules[] = {front->policy.tls_min, front->policy.tls_max,
@@ -275,7 +273,7 @@ set_session(const struct front_contexts *f, SSL_CTX *context,
 
 /* Ciphers and groups, as the configuration has them. */
 static int
-set_algorithms(const struct front_contexts *f, SSL_CTX *context)
+set_algorithms(const struct contexts *f, SSL_CTX *context)
 {
     const struct front *front = f->front;
     const char *what = NULL;
@@ -301,8 +299,8 @@ set_algorithms(const struct front_contexts *f, SSL_CTX *context)
 
 /* The context that presents one certificate; NULL: logged. */
 static SSL_CTX *
-make_context(const struct front_contexts *f,
-             const struct operator_certificate *files, const uint8_t *secret)
+make_context(const struct contexts *f, const struct operator_certificate *files,
+             const uint8_t *secret)
 {
     const struct port_policy *policy = &f->front->policy;
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -351,7 +349,7 @@ server_name(SSL *ssl)
 }
 
 static const struct choice *
-choose(const struct front_contexts *f, struct slice name)
+choose(const struct contexts *f, struct slice name)
 {
     for (size_t i = 0; name.length > 0 && i < f->count; i++)
         if (X509_check_host(f->choices[i].leaf, (const char *)name.bytes,
@@ -365,7 +363,7 @@ choose(const struct front_contexts *f, struct slice name)
 static int
 on_client_hello(SSL *ssl, int *alert, void *arg)
 {
-    const struct front_contexts *f = arg;
+    const struct contexts *f = arg;
     struct event *event = SSL_get_app_data(ssl);
     struct slice name = server_name(ssl);
     const struct choice *choice = choose(f, name);
@@ -388,11 +386,11 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
     return SSL_CLIENT_HELLO_ERROR;
 }
 
-struct front_contexts *
-front_contexts_new(const struct config *config, const struct front *front,
-                   const uint8_t secret[TICKETS_SECRET_BYTES])
+struct contexts *
+contexts_new(const struct config *config, const struct front *front,
+             const uint8_t secret[TICKETS_SECRET_BYTES])
 {
-    struct front_contexts *f = calloc(1, sizeof *f);
+    struct contexts *f = calloc(1, sizeof *f);
 
     if (f == NULL) {
         log_error("port '%s': no memory", front->policy.name);
@@ -404,7 +402,7 @@ front_contexts_new(const struct config *config, const struct front *front,
         SSL_CTX *context = make_context(f, &front->certificates[i], secret);
 
         if (context == NULL) {
-            front_contexts_free(f);
+            contexts_free(f);
             return NULL;
         }
         f->choices[f->count++] =
@@ -415,13 +413,13 @@ front_contexts_new(const struct config *config, const struct front *front,
 }
 
 SSL_CTX *
-front_contexts_first(const struct front_contexts *f)
+contexts_first(const struct contexts *f)
 {
     return f->choices[0].context;
 }
 
 void
-front_contexts_free(struct front_contexts *f)
+contexts_free(struct contexts *f)
 {
     if (f == NULL)
         return;

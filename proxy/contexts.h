@@ -1,5 +1,5 @@
 /*
- * front_contexts.h - an operator's port as TLS contexts
+ * contexts.h - an operator's port as TLS contexts
  *
  * One context for each certificate.  Which one a client gets is decided at its
  * ClientHello, by the server name, before OpenSSL looks for a session: so a
@@ -7,29 +7,29 @@
  *
  * SPDX-License-Identifier: MPL-2.0
  */
-#ifndef PROXY_FRONT_CONTEXTS_H
-#define PROXY_FRONT_CONTEXTS_H
+#ifndef PROXY_CONTEXTS_H
+#define PROXY_CONTEXTS_H
 
 #include <openssl/ssl.h>
 
 #include "proxy/config.h"
 #include "proxy/tickets.h"
 
-struct front_contexts;
+struct contexts;
 
 /*
  * Read the front's files, which are open, and set up TLS.  Tickets are made
  * from the secret.  The caller frees the contexts; NULL: the culprit is logged,
  * with its line in config.
  */
-struct front_contexts *
-front_contexts_new(const struct config *config, const struct front *front,
-                   const uint8_t secret[TICKETS_SECRET_BYTES]);
+struct contexts *
+contexts_new(const struct config *config, const struct front *front,
+             const uint8_t secret[TICKETS_SECRET_BYTES]);
 
 /* The context that every connection begins with; stays the contexts'. */
-SSL_CTX *front_contexts_first(const struct front_contexts *contexts);
+SSL_CTX *contexts_first(const struct contexts *contexts);
 
 /* NULL does nothing. */
-void front_contexts_free(struct front_contexts *contexts);
+void contexts_free(struct contexts *contexts);
 
 #endif
