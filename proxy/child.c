@@ -223,7 +223,7 @@ run_simulator(const struct child_task *task)
         "--login-timeout",
         login_seconds,
         "--log-format",
-        settings->log_format == LOG_JSON ? "json" : "text",
+        log_format_names[settings->log_format],
         settings->verbose > 0 ? "-v" : NULL,
         NULL,
     };

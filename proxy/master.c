@@ -18,6 +18,8 @@
  * of network file systems, nor of a name that leads through symbolic links. */
 #define WATCH_SECONDS 2.0
 
+#define ANNOUNCE_SECONDS 1.0
+
 static void
 kill_all(struct master *m)
 {
@@ -55,6 +57,7 @@ stop(struct master *m)
     m->stopping = true;
     (void)notify_stopping();
     ev_timer_stop(m->loop, &m->watchdog);
+    ev_timer_stop(m->loop, &m->announce);
     for (int crew = 0; crew < CREW_COUNT; crew++) {
         struct rotation *rotation = &m->rotations[crew];
 
@@ -100,7 +103,7 @@ say_serving(struct master *m)
 }
 
 void
-master_tell_systemd(const struct master *m)
+master_tell_systemd(struct master *m)
 {
     const struct edition *table = m->site->editions[CREW_TEST];
     const struct edition *configured = m->site->editions[CREW_CONFIGURED];
@@ -109,7 +112,18 @@ master_tell_systemd(const struct master *m)
     snprintf(status, sizeof status, "%zu test ports, %zu configured ports",
              table == NULL ? 0 : table->layout.count,
              configured == NULL ? 0 : configured->layout.count);
-    (void)notify_ready(status);
+    /* Once more if its queue is full: it would wait for us in vain. */
+    ev_timer_stop(m->loop, &m->announce);
+    if (!notify_ready(status))
+        ev_timer_start(m->loop, &m->announce);
+}
+
+static void
+on_announce(struct ev_loop *loop, ev_timer *timer, int ready)
+{
+    (void)loop;
+    (void)ready;
+    master_tell_systemd(timer->data);
 }
 
 static bool
@@ -227,6 +241,8 @@ start_watchers(struct master *m)
     ev_timer_init(&m->watch, on_watch, WATCH_SECONDS, WATCH_SECONDS);
     m->terminate.data = m->interrupt.data = m->hangup.data = m;
     ev_timer_init(&m->watchdog, on_watchdog, 0, notify_watchdog_seconds() / 2);
+    ev_timer_init(&m->announce, on_announce, ANNOUNCE_SECONDS, 0);
+    m->announce.data = m;
     m->kill.data = m->renew.data = m->watch.data = m->watchdog.data = m;
     if (notify_watchdog_seconds() > 0)
         ev_timer_start(m->loop, &m->watchdog);

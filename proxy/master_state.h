@@ -89,6 +89,7 @@ struct master {
     ev_timer renew;
     ev_timer watch;    /* the operator's files */
     ev_timer watchdog; /* systemd's */
+    ev_timer announce; /* READY=1, once more */
 };
 
 /* master.c */
@@ -100,7 +101,7 @@ void master_fail_start(struct master *m);
 void master_advance(struct master *m);
 
 /* Tell systemd that everything serves, and what that is. */
-void master_tell_systemd(const struct master *m);
+void master_tell_systemd(struct master *m);
 
 /* children.c */
 
