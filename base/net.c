@@ -306,6 +306,15 @@ net_connect(const struct net_address *address)
     return fd;
 }
 
+bool
+net_is_connected(int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+
+    return getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
+}
+
 int
 net_error(int fd)
 {

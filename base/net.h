@@ -96,6 +96,10 @@ int net_accept(int fd, struct net_address *peer);
 /* Begin to connect; completion is writability, its result net_error(). */
 int net_connect(const struct net_address *address);
 
+/* True if a connection that was begun is complete.  To a backend on this
+ * machine it mostly is at once, though the kernel says EINPROGRESS. */
+bool net_is_connected(int fd);
+
 /* The socket's pending error (SO_ERROR), which is thereby cleared; 0: none. */
 int net_error(int fd);
 

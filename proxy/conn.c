@@ -183,13 +183,11 @@ conn_free(struct conn *c)
     gate_leave(&owner->gate, &c->service->port);
     if (c->admitted)
         gate_leave_client(&owner->gate, &c->service->port, &c->event.client);
-    if (!c->turned_away)
+    if (!c->turned_away) {
         count_end(c);
-    if (!c->turned_away
-        && send(owner->events, &c->event, sizeof c->event,
-                MSG_DONTWAIT | MSG_NOSIGNAL)
-               == -1)
-        count(&owner->gate.slot->lost_events, 1);
+        count(&owner->gate.slot->lost_events,
+              outbox_add(&owner->outbox, &c->event));
+    }
 
     if (c->previous != NULL)
         c->previous->next = c->next;

@@ -17,6 +17,7 @@
 #include "proxy/backend.h"
 #include "proxy/gate.h"
 #include "proxy/networks.h"
+#include "proxy/outbox.h"
 #include "proxy/pool.h"
 #include "proxy/ports.h"
 #include "proxy/settings.h"
@@ -43,7 +44,7 @@ struct service {
 struct conn_owner {
     struct ev_loop *loop;
     struct gate gate;
-    int events; /* socket to control */
+    struct outbox outbox; /* to control */
     struct pool pool;
     struct conn *first; /* all connections */
     size_t open;

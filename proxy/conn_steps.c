@@ -146,35 +146,41 @@ conn_next_address(struct conn *c, int error)
     return conn_enter(c, CONN_LINGER);
 }
 
+/* Begin to connect to the address whose turn it is. */
+static enum step
+begin_connect(struct conn *c)
+{
+    const struct net_address *to =
+        &c->service->backend->addresses[address_position(c)];
+    int fd = net_connect(to);
+    int error = errno;
+
+    net_text(to, c->event.backend);
+    if (fd == -1)
+        return conn_next_address(c, error);
+    /* One that is busy may take nothing for long; one whose host is gone must
+     * not keep its client.  Our own host is not worth the calls. */
+    if (!net_is_loopback(to))
+        (void)net_set_keepalive(fd, c->service->timers->keepalive, 0);
+    endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
+    c->backend.blocked = !net_is_connected(fd);
+    c->backend.bio.drained = true; /* so soon it cannot have said anything */
+    return STEP_NEXT;
+}
+
 static enum step
 step_connect(struct conn *c)
 {
-    const struct net_address *to;
     int error;
 
-    if (c->backend.fd == -1) {
-        int fd;
-
-        to = &c->service->backend->addresses[address_position(c)];
-        fd = net_connect(to);
-        error = errno;
-        net_text(to, c->event.backend);
-        if (fd == -1)
-            return conn_next_address(c, error);
-        /* One that is busy may take nothing for long; one whose host is gone
-         * must not keep its client.  Our own host is not worth the calls. */
-        if (!net_is_loopback(to))
-            (void)net_set_keepalive(fd, c->service->timers->keepalive, 0);
-        endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
-        c->backend.waits = WAIT_WRITE;
-        c->backend.blocked = true;
-        return STEP_WAIT;
-    }
+    if (c->backend.fd == -1)
+        return begin_connect(c);
     if (c->backend.blocked) {
+        c->backend.connecting = true;
         c->backend.waits = WAIT_WRITE;
         return STEP_WAIT;
     }
-    error = net_error(c->backend.fd);
+    error = c->backend.connecting ? net_error(c->backend.fd) : 0;
     return error != 0 ? conn_next_address(c, error) : start_relay(c);
 }
 
@@ -234,6 +240,7 @@ step_relay(struct conn *c)
     bool was_half_over = conn_is_half_over(c);
     double now = ev_now(c->owner->loop);
 
+    c->up.last = c->down.state >= FLOW_SHUT;
     flow_run(&c->up);
     flow_run(&c->down);
     if (c->up.taken + c->client.sent + c->backend.sent != before)

@@ -10,11 +10,12 @@
 #include "proxy/channel.h"
 #include "proxy/http.h"
 #include "proxy/journal.h"
+#include "proxy/outbox.h"
 #include "proxy/parcel.h"
 #include "proxy/routes.h"
 
-/* Events read in one turn: HTTP must not starve behind them. */
-#define EVENT_TURN 64
+/* Messages read in one turn: HTTP must not starve behind them. */
+#define EVENT_TURN 4
 
 struct control {
     const struct control_task *task;
@@ -27,21 +28,22 @@ struct control {
     ev_io *events;
 };
 
-/* Read one event; false if there is none. */
+/* Read a message of events; false if there is none. */
 static bool
-read_event(const struct control *control, int fd)
+read_events(const struct control *control, int fd)
 {
-    const struct chart *chart = control->chart;
+    static uint8_t message[OUTBOX_MESSAGE_MAX];
+    const uint8_t *bytes = message;
     struct event event;
-    ssize_t n = recv(fd, &event, sizeof event, MSG_DONTWAIT);
+    ssize_t n = recv(fd, message, sizeof message, MSG_DONTWAIT);
+    size_t length = n > 0 ? (size_t)n : 0;
 
     if (n == -1)
         return errno == EINTR;
-    if (n == 0)
-        return false;
-    if (n == sizeof event && event.port < PORTS_MAX)
-        journal_write(&event, chart->ports[event.port].name);
-    return true;
+    while (length > 0 && outbox_take(&bytes, &length, &event))
+        if (event.port < PORTS_MAX)
+            journal_write(&event, control->chart->ports[event.port].name);
+    return n > 0;
 }
 
 static void
@@ -50,7 +52,7 @@ on_event(struct ev_loop *loop, ev_io *io, int ready)
     (void)loop;
     (void)ready;
     for (int i = 0; i < EVENT_TURN; i++)
-        if (!read_event(io->data, io->fd))
+        if (!read_events(io->data, io->fd))
             return;
 }
 
@@ -160,7 +162,7 @@ control_run(const struct control_task *task)
     ev_run(control.loop, 0);
     /* The workers are gone; their last words are not to be lost. */
     for (size_t i = 0; i < task->event_count; i++)
-        while (read_event(&control, task->events[i]))
+        while (read_events(&control, task->events[i]))
             continue;
     status = EXIT_SUCCESS;
 

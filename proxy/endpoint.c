@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -157,6 +158,10 @@ endpoint_handshake(struct endpoint *end)
         ERR_clear_error();
         rc = SSL_do_handshake(end->ssl);
         result = rc == 1 ? IO_DONE : tls_failure(end, rc);
+        /* In TLS 1.3 the client's Finished is the last word of a handshake,
+         * and proves that all before has arrived: what is left is a ticket. */
+        if (result == IO_DONE && SSL_version(end->ssl) >= TLS1_3_VERSION)
+            tlsbio_hold(&end->bio);
         flushed = endpoint_flush(end);
         if (flushed == IO_BROKEN && result != IO_DONE)
             result = IO_BROKEN;
@@ -256,7 +261,7 @@ endpoint_read(struct endpoint *end, struct buf *into)
 }
 
 static enum io
-write_tls(struct endpoint *end, struct buf *from)
+write_tls(struct endpoint *end, struct buf *from, bool more)
 {
     enum io result = endpoint_flush(end);
     bool moved = false;
@@ -285,13 +290,13 @@ write_tls(struct endpoint *end, struct buf *from)
         buf_consume(from, n);
         moved = true;
     }
-    if (result != IO_BROKEN)
+    if (result != IO_BROKEN && !(more && from->length == 0))
         result = endpoint_flush(end);
     return moved && result != IO_BROKEN ? IO_DONE : result;
 }
 
 enum io
-endpoint_write(struct endpoint *end, struct buf *from)
+endpoint_write(struct endpoint *end, struct buf *from, bool more)
 {
     size_t before = from->length;
     enum io result;
@@ -299,7 +304,7 @@ endpoint_write(struct endpoint *end, struct buf *from)
     if (end->unwritable)
         return IO_BROKEN;
     if (end->ssl != NULL)
-        return write_tls(end, from);
+        return write_tls(end, from, more);
     result = send_all(end, from);
     return result == IO_AGAIN && from->length < before ? IO_DONE : result;
 }
@@ -325,14 +330,20 @@ endpoint_shut(struct endpoint *end, bool cut)
 
     if (end->shut)
         return IO_DONE;
-    result = endpoint_flush(end);
-    if (result == IO_DONE && !cut) {
+    /* The close_notify goes out with what is left, if there is room for it. */
+    result = end->bio.out.storage == NULL
+                     || buf_room(&end->bio.out) >= RECORD_OVERHEAD
+                 ? IO_DONE
+                 : endpoint_flush(end);
+    if (result == IO_DONE && !cut)
         notify(end);
+    if (result == IO_DONE)
         result = endpoint_flush(end);
-    }
     if (result != IO_DONE)
         return result;
     end->shut = true;
+    if (end->closing && !cut)
+        return IO_DONE; /* the close says it */
     if (cut && end->ssl == NULL)
         (void)setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     else if (shutdown(end->fd, SHUT_WR) == -1)
@@ -369,6 +380,8 @@ endpoint_close(struct endpoint *end)
     end->ssl = NULL;
     if (end->bio.pool != NULL)
         pool_return(end->bio.pool, &end->bio.out);
+    free(end->bio.held);
+    end->bio.held = NULL;
     net_close(&end->fd);
 }
 

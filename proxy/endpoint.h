@@ -38,6 +38,8 @@ struct endpoint {
     bool blocked;        /* the socket takes nothing until it is writable */
     bool unreadable;     /* reading failed for good */
     bool unwritable;     /* writing did; what was received can still be read */
+    bool connecting;     /* it was still, when we first looked */
+    bool closing;        /* it will be closed as soon as our side is shut */
     bool shut;           /* our direction is over */
     bool notified;       /* close_notify was handed to OpenSSL */
     int error;           /* errno behind these two; 0: TLS itself failed */
@@ -63,8 +65,11 @@ bool endpoint_is_dry(const struct endpoint *end);
 /* Read into the room of `into`, which is not 0.  IO_DONE: at least a byte. */
 enum io endpoint_read(struct endpoint *end, struct buf *into);
 
-/* Take bytes, one at least, from `from` for sending.  IO_DONE: some were. */
-enum io endpoint_write(struct endpoint *end, struct buf *from);
+/*
+ * Take bytes, one at least, from `from` for sending.  IO_DONE: some were.  With
+ * `more` what was taken may stay here until the next call, which comes at once.
+ */
+enum io endpoint_write(struct endpoint *end, struct buf *from, bool more);
 
 /* Send what was taken.  IO_DONE: all of it is with the kernel. */
 enum io endpoint_flush(struct endpoint *end);

@@ -59,7 +59,7 @@ struct event_bytes {
 struct event {
     uint64_t id;
     double accepted; /* seconds since 1970 */
-    uint16_t port;   /* index into the layout */
+    uint16_t port;   /* its index among all ports */
     struct net_address client;
     struct net_address
         via; /* the load balancer that named it; length 0: none */
@@ -68,25 +68,27 @@ struct event {
     bool tls;       /* a TLS port */
     bool handshake; /* completed */
     bool resumed;
-    uint16_t tls_version; /* as on the wire; 0: not negotiated */
+    bool client_certificate; /* it showed one */
+    uint16_t tls_version;    /* as on the wire; 0: not negotiated */
     char cipher[40];
     char group[24];
-    struct event_bytes sni;
-    struct event_bytes alpn_offered;    /* RFC 7301's list, as on the wire */
-    struct event_bytes alpn_selected;   /* length 0: none */
-    struct event_bytes client_subject;  /* one line, RFC 2253 */
     uint8_t client_sha256[32];          /* of the client certificate */
-    bool client_certificate;            /* the two above are set */
     int16_t alert_received, alert_sent; /* EVENT_NO_ALERT: none */
 
     uint64_t bytes_up;   /* application bytes from the client */
     uint64_t bytes_down; /* application bytes to the client */
     enum event_end end;
     enum event_phase phase;
-    int error;        /* errno behind END_RESET and END_BACKEND, or 0 */
-    char reason[160]; /* for END_REFUSED and END_BACKEND: in words */
-    char backend[NET_TEXT_MAX]; /* the address tried last; "": none */
+    int error; /* errno behind END_RESET and END_BACKEND, or 0 */
     float handshake_seconds, backend_seconds, total_seconds; /* -1: not done */
+
+    /* Texts, from here on: outbox.c packs them. */
+    struct event_bytes sni;
+    struct event_bytes alpn_offered;   /* RFC 7301's list, as on the wire */
+    struct event_bytes alpn_selected;  /* length 0: none */
+    struct event_bytes client_subject; /* one line, RFC 2253 */
+    char reason[160];           /* for END_REFUSED and END_BACKEND: in words */
+    char backend[NET_TEXT_MAX]; /* the address tried last; "": none */
 };
 
 extern const char *const event_end_names[];

@@ -5,6 +5,8 @@
  * which mostly is true already: others get their turn and no event is lost. */
 #define TURN_QUOTA (4 * POOL_CHUNK)
 
+#define SHORT_TALK (16 * 1024)
+
 void
 flow_init(struct flow *flow, struct endpoint *source, struct endpoint *sink,
           struct pool *pool)
@@ -52,15 +54,32 @@ fill(struct flow *flow)
     return result != IO_AGAIN;
 }
 
+/*
+ * The end of a short conversation comes right behind its last words, a refused
+ * login's for one: found now, it goes out with them.  To look again after each
+ * read for the whole of a long one would cost more than it brings.
+ */
+static void
+look_again(struct flow *flow)
+{
+    if (flow->taken > 0 && flow->taken < SHORT_TALK && flow->source->ssl == NULL
+        && flow->state == FLOW_OPEN && flow->source->bio.drained) {
+        flow->source->bio.drained = false;
+        (void)fill(flow);
+    }
+}
+
 /* True if bytes went out. */
 static bool
 empty(struct flow *flow)
 {
+    /* Its end goes out with a conversation's last bytes. */
+    bool more = flow->state == FLOW_FLUSH && flow->source_end == IO_EOF;
     enum io result;
 
     if (!flow_is_stalled(flow))
         return false;
-    result = flow->buf.length > 0 ? endpoint_write(flow->sink, &flow->buf)
+    result = flow->buf.length > 0 ? endpoint_write(flow->sink, &flow->buf, more)
                                   : endpoint_flush(flow->sink);
     if (result == IO_BROKEN)
         flow->state = FLOW_BROKEN;
@@ -70,8 +89,10 @@ empty(struct flow *flow)
 static void
 shut_sink(struct flow *flow)
 {
-    enum io result = endpoint_shut(flow->sink, flow->source_end == IO_BROKEN);
+    enum io result;
 
+    flow->sink->closing = flow->last && flow->source->bio.eof;
+    result = endpoint_shut(flow->sink, flow->source_end == IO_BROKEN);
     if (result == IO_DONE)
         flow->state = FLOW_SHUT;
     else if (result == IO_BROKEN)
@@ -86,6 +107,8 @@ flow_run(struct flow *flow)
 
     while (moved && flow->state < FLOW_SHUT) {
         moved = fill(flow);
+        if (moved)
+            look_again(flow);
         moved = empty(flow) || moved;
         if (flow->state == FLOW_FLUSH && flow->buf.length == 0)
             shut_sink(flow);

@@ -32,6 +32,7 @@ struct flow {
     struct endpoint *source;
     struct endpoint *sink;
     struct pool *pool;
+    bool last; /* the other direction is over already */
     struct buf buf;
     uint64_t taken;     /* bytes that the source has produced */
     enum io source_end; /* why it is done: IO_EOF or IO_BROKEN */

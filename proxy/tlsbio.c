@@ -2,6 +2,7 @@
 #include "proxy/tlsbio.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -75,6 +76,28 @@ bio_read(BIO *bio, char *bytes, int length)
     return -1;
 }
 
+/* What was held goes first, into a block that is empty. */
+static void
+release(struct tlsbio *io)
+{
+    buf_append(&io->out, io->held, io->held_length);
+    free(io->held);
+    io->held = NULL;
+}
+
+void
+tlsbio_hold(struct tlsbio *io)
+{
+    if (io->held != NULL || io->out.length == 0)
+        return;
+    io->held = malloc(io->out.length);
+    if (io->held == NULL)
+        return; /* then it goes out now */
+    io->held_length = io->out.length;
+    memcpy(io->held, buf_peek(&io->out), io->held_length);
+    pool_return(io->pool, &io->out);
+}
+
 static int
 bio_write(BIO *bio, const char *bytes, int length)
 {
@@ -86,6 +109,8 @@ bio_write(BIO *bio, const char *bytes, int length)
         return length;
     if (!pool_lend(io->pool, &io->out, POOL_BLOCK))
         return -1;
+    if (io->held != NULL)
+        release(io);
     if (taken > buf_room(&io->out))
         taken = buf_room(&io->out);
     if (taken == 0) {

@@ -1,8 +1,9 @@
 /*
  * tlsbio.h - the one BIO between OpenSSL and a socket
  *
- * Three things a socket BIO cannot do:
+ * Four things a socket BIO cannot do:
  * - Records are gathered and go out by one send() for each burst.
+ * - What can wait, a session ticket, is held back for the next burst.
  * - A client whose first bytes are no TLS is never shown to OpenSSL, which
  *   would answer it with an alert (contract.md, section 4).
  * - End of file is noted apart from close_notify, so that truncation is told
@@ -26,7 +27,9 @@
 struct tlsbio {
     int fd;
     struct pool *pool;
-    struct buf out;   /* records that the socket has not taken yet */
+    struct buf out; /* records that the socket has not taken yet */
+    uint8_t *held;  /* what may wait for the next write; NULL: nothing */
+    size_t held_length;
     bool drained;     /* nothing more is read until the socket is readable */
     size_t turn;      /* bytes read since it was */
     bool eof;         /* the peer's FIN was read */
@@ -45,6 +48,12 @@ int tlsbio_setup(void);
 /* A BIO over bio, owned by the caller (usually handed to SSL_set_bio()); NULL
  * if there is no memory. */
 BIO *tlsbio_new(struct tlsbio *bio);
+
+/*
+ * What OpenSSL has written but nobody needs yet, a session ticket, goes out
+ * with what is written next instead of a segment of its own.
+ */
+void tlsbio_hold(struct tlsbio *bio);
 
 /* The socket is readable: another turn of reading begins. */
 void tlsbio_turn(struct tlsbio *bio);

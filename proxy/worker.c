@@ -27,6 +27,7 @@ struct worker {
     ev_io channel;
     ev_timer drain;
     ev_timer trim;
+    ev_prepare sleep;
     unsigned closes; /* since the last trim */
     bool draining;
 };
@@ -187,6 +188,21 @@ on_drained(struct ev_loop *loop, ev_timer *timer, int ready)
     ev_break(loop, EVBREAK_ALL);
 }
 
+/* What was gathered while there was work is told before there is none. */
+static void
+send_events(struct worker *w)
+{
+    count(&w->owner.gate.slot->lost_events, outbox_send(&w->owner.outbox));
+}
+
+static void
+on_sleep(struct ev_loop *loop, ev_prepare *prepare, int ready)
+{
+    (void)loop;
+    (void)ready;
+    send_events(prepare->data);
+}
+
 /* Accept no more; leave when the last connection has closed, or after seconds
  * unless they are 0. */
 static void
@@ -270,7 +286,7 @@ worker_run(const struct worker_task *task)
                            .tally = task->tally,
                            .slot = task->slot,
                            .all = &task->edition->limits},
-                  .events = task->events,
+                  .outbox = {.channel = task->events},
                   .shaken = on_shaken,
                   .closed = on_closed},
     };
@@ -282,7 +298,9 @@ worker_run(const struct worker_task *task)
         goto done;
     ev_timer_init(&w->drain, on_drained, 0, 0);
     ev_timer_init(&w->trim, on_trim, TRIM_SECONDS, 0);
-    w->drain.data = w->trim.data = w;
+    ev_prepare_init(&w->sleep, on_sleep);
+    ev_prepare_start(w->owner.loop, &w->sleep);
+    w->drain.data = w->trim.data = w->sleep.data = w;
     ev_io_init(&w->channel, on_message, task->channel, EV_READ);
     w->channel.data = w;
     ev_io_start(w->owner.loop, &w->channel);
@@ -290,6 +308,7 @@ worker_run(const struct worker_task *task)
     if (channel_say(task->channel, MESSAGE_READY) == -1)
         goto done;
     ev_run(w->owner.loop, 0);
+    send_events(w);
     status = EXIT_SUCCESS;
 
 done:

@@ -201,11 +201,21 @@ expect_descriptors(size_t want)
 static size_t
 count_events(void)
 {
+    static uint8_t message[OUTBOX_MESSAGE_MAX];
+    const uint8_t *at = message;
     struct event event;
-    size_t n = 0;
+    size_t length;
+    ssize_t received;
+    unsigned n = 0;
 
-    while (recv(t.events[1], &event, sizeof event, MSG_DONTWAIT) > 0)
-        n++;
+    count(&t.owner.gate.slot->lost_events, outbox_send(&t.owner.outbox));
+    while ((received = recv(t.events[1], message, sizeof message, MSG_DONTWAIT))
+           > 0) {
+        at = message;
+        length = (size_t)received;
+        while (length > 0 && outbox_take(&at, &length, &event))
+            n++;
+    }
     return n;
 }
 
@@ -382,7 +392,7 @@ setup(void **state)
         .gate = {.board = t.board,
                  .slot = board_take(t.board, PROCESS_WORKER, CREW_TEST, 0),
                  .all = &t.settings.limits},
-        .events = t.events[0],
+        .outbox = {.channel = t.events[0]},
         .shaken = on_shaken,
         .closed = on_closed,
     };

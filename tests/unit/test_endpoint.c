@@ -141,7 +141,7 @@ test_write_after_alert(void **state)
 
         assert_int_equal(endpoint_read(&pair.end, &in), IO_BROKEN);
         assert_int_equal(pair.event.alert_received, BAD_RECORD_MAC);
-        assert_int_equal(endpoint_write(&pair.end, &out), IO_BROKEN);
+        assert_int_equal(endpoint_write(&pair.end, &out, false), IO_BROKEN);
         assert_int_equal(endpoint_shut(&pair.end, false), IO_DONE);
 
         pool_return(&pair.pool, &in);
@@ -178,7 +178,7 @@ test_reset_met_by_a_write(void **state)
         setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
     close(client);
 
-    assert_int_equal(endpoint_write(&end, &out), IO_BROKEN);
+    assert_int_equal(endpoint_write(&end, &out, false), IO_BROKEN);
     assert_int_equal(endpoint_read(&end, &in), IO_BROKEN);
     assert_int_equal(end.error, ECONNRESET);
     assert_false(end.bio.eof);
