@@ -244,8 +244,8 @@ check_together(struct config *config, const struct place *port,
                const struct front *front)
 {
     static const char *const tls_only[] = {
-        "certificates", "tls",  "client_certificate",
-        "client_ca",    "alpn", "sni"};
+        "certificates", "tls", "client_certificate", "client_ca",
+        "alpn",         "sni", "connect_early"};
     static const char *const send_proxy[] = {"send_proxy"};
     static const char *const client_ca[] = {"client_ca"};
     bool asked = front->client_certificate != CLIENT_CERTIFICATE_NONE;
@@ -268,6 +268,11 @@ check_together(struct config *config, const struct place *port,
                        "has no meaning: \"client_certificate\" is \"none\"")
                == -1)
         return -1;
+    if (front->connect_early && (asked || front->alpn == ALPN_REQUIRE)
+        && place_member(port, "connect_early", &member))
+        return config_fail(config, &member,
+                           "would let in who is refused later: a client "
+                           "certificate or ALPN is asked for");
     if (front->simulator)
         return refuse_keys(config, port, send_proxy, COUNT(send_proxy),
                            "has no meaning: the simulator always gets one");
@@ -355,6 +360,8 @@ config_take_port(struct config *config, const struct place *place, void *out)
         {"alpn", take_alpn, offsetof(struct front, alpn), false},
         {"sni", take_sni, offsetof(struct front, sni), false},
         {"backend", take_backend, 0, true},
+        {"connect_early", config_take_bool,
+         offsetof(struct front, connect_early), false},
         {"send_proxy", config_take_bool, offsetof(struct front, send_proxy),
          false},
         {"accept_proxy", take_networks, offsetof(struct front, accept_proxy),

@@ -126,6 +126,8 @@ count_handshakes(struct conn *c, enum conn_state next)
     } else {
         c->owner->handshakes--;
         c->service->handshakes--;
+        c->service->early -= c->early;
+        c->early = false;
         c->owner->shaken(c->owner);
     }
 }

@@ -34,8 +34,10 @@ struct service {
     const struct timers *timers;
     const struct networks *accept_proxy; /* who must send a PROXY header */
     bool send_proxy;                     /* the backend gets one */
+    bool connect_early;                  /* while the handshake runs */
 
     unsigned handshakes;  /* unfinished now */
+    unsigned early;       /* of these, who hold a backend connection */
     int first;            /* the backend's address that is tried first */
     double first_expires; /* loop time: then it is number 0 again */
 };

@@ -41,6 +41,8 @@ struct conn {
     ev_io client_io, backend_io;
     ev_timer timer;
     struct inbound inbound;
+    bool early;            /* counted in the service's */
+    double connect_began;  /* loop time */
     bool admitted;         /* the gate has counted the client */
     bool turned_away;      /* by the gate: nothing more is told of it */
     int attempt;           /* how many backend addresses have failed */

@@ -58,28 +58,6 @@ handshake_failed(struct conn *c, enum io how)
     return conn_enter(c, CONN_LINGER);
 }
 
-static enum step
-step_handshake(struct conn *c)
-{
-    enum io result = endpoint_handshake(&c->client);
-
-    if (result == IO_AGAIN)
-        return STEP_WAIT;
-    if (result != IO_DONE)
-        return handshake_failed(c, result);
-    c->event.handshake = true;
-    c->event.handshake_seconds = conn_since(c, c->accepted_at);
-    count(&conn_counters(c)->handshakes, 1);
-    if (c->service->policy->alpn_required
-        && c->event.alpn_selected.length == 0) {
-        snprintf(c->event.reason, sizeof c->event.reason,
-                 "the client did not offer ALPN mapi/9");
-        conn_ends(c, END_REFUSED, 0);
-        return conn_enter(c, CONN_LINGER);
-    }
-    return conn_enter(c, CONN_CONNECT);
-}
-
 /* How long an address that was reached after others had failed is tried first.
  */
 #define FIRST_SECONDS 30.0
@@ -93,6 +71,74 @@ address_position(struct conn *c)
     if (service->first_expires <= ev_now(c->owner->loop))
         service->first = 0;
     return (service->first + c->attempt) % service->backend->count;
+}
+
+/* Begin to connect to the address whose turn it is; -1 with errno set. */
+static int
+begin_connect(struct conn *c)
+{
+    const struct net_address *to =
+        &c->service->backend->addresses[address_position(c)];
+    int fd = net_connect(to);
+    int error = errno;
+
+    c->connect_began = ev_now(c->owner->loop);
+    net_text(to, c->event.backend);
+    errno = error;
+    if (fd == -1)
+        return -1;
+    /* One that is busy may take nothing for long; one whose host is gone must
+     * not keep its client.  Our own host is not worth the calls. */
+    if (!net_is_loopback(to))
+        (void)net_set_keepalive(fd, c->service->timers->keepalive, 0);
+    endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
+    c->backend.blocked = !net_is_connected(fd);
+    c->backend.bio.drained = true; /* so soon it cannot have said anything */
+    return 0;
+}
+
+/* More unfinished handshakes than this do not hold a backend connection: who
+ * only stalls must not use up all that a MonetDB has. */
+#define EARLY_MAX     8
+#define EARLY_SECONDS 5.0 /* nor does one wait for long */
+
+/* The client is busy with our flight: time to see to the backend. */
+static void
+connect_early(struct conn *c)
+{
+    struct service *service = c->service;
+
+    if (!service->connect_early || service->early >= EARLY_MAX
+        || c->backend.fd != -1 || c->client.sent == 0)
+        return;
+    if (begin_connect(c) == -1)
+        return; /* said when its turn has come */
+    c->early = true;
+    service->early++;
+}
+
+static enum step
+step_handshake(struct conn *c)
+{
+    enum io result = endpoint_handshake(&c->client);
+
+    if (result == IO_AGAIN) {
+        connect_early(c);
+        return STEP_WAIT;
+    }
+    if (result != IO_DONE)
+        return handshake_failed(c, result);
+    c->event.handshake = true;
+    c->event.handshake_seconds = conn_since(c, c->accepted_at);
+    count(&conn_counters(c)->handshakes, 1);
+    if (c->service->policy->alpn_required
+        && c->event.alpn_selected.length == 0) {
+        snprintf(c->event.reason, sizeof c->event.reason,
+                 "the client did not offer ALPN mapi/9");
+        conn_ends(c, END_REFUSED, 0);
+        return conn_enter(c, CONN_LINGER);
+    }
+    return conn_enter(c, CONN_CONNECT);
 }
 
 /* Connections that follow need not find out again which address answers. */
@@ -116,7 +162,7 @@ start_relay(struct conn *c)
     uint8_t header[PROXY2_MAX];
     size_t length;
 
-    c->event.backend_seconds = conn_since(c, c->entered);
+    c->event.backend_seconds = conn_since(c, c->connect_began);
     note_address(c);
     flow_init(&c->up, &c->client, &c->backend, &c->owner->pool);
     flow_init(&c->down, &c->backend, &c->client, &c->owner->pool);
@@ -146,26 +192,20 @@ conn_next_address(struct conn *c, int error)
     return conn_enter(c, CONN_LINGER);
 }
 
-/* Begin to connect to the address whose turn it is. */
-static enum step
-begin_connect(struct conn *c)
+/*
+ * What was connected early may have spoken meanwhile; or have lost its
+ * patience, and then another is better.
+ */
+static void
+look_at_early(struct conn *c)
 {
-    const struct net_address *to =
-        &c->service->backend->addresses[address_position(c)];
-    int fd = net_connect(to);
-    int error = errno;
+    double waited = c->entered - c->connect_began;
 
-    net_text(to, c->event.backend);
-    if (fd == -1)
-        return conn_next_address(c, error);
-    /* One that is busy may take nothing for long; one whose host is gone must
-     * not keep its client.  Our own host is not worth the calls. */
-    if (!net_is_loopback(to))
-        (void)net_set_keepalive(fd, c->service->timers->keepalive, 0);
-    endpoint_init(&c->backend, fd, &c->owner->pool, NULL);
-    c->backend.blocked = !net_is_connected(fd);
-    c->backend.bio.drained = true; /* so soon it cannot have said anything */
-    return STEP_NEXT;
+    if (c->backend.fd == -1 || waited <= 0 || c->backend.connecting)
+        return;
+    c->backend.bio.drained = false;
+    if (waited > EARLY_SECONDS)
+        endpoint_close(&c->backend);
 }
 
 static enum step
@@ -173,8 +213,11 @@ step_connect(struct conn *c)
 {
     int error;
 
+    look_at_early(c);
     if (c->backend.fd == -1)
-        return begin_connect(c);
+        return begin_connect(c) == -1 ? conn_next_address(c, errno) : STEP_NEXT;
+    if (c->backend.blocked && !c->backend.connecting)
+        c->backend.blocked = !net_is_connected(c->backend.fd);
     if (c->backend.blocked) {
         c->backend.connecting = true;
         c->backend.waits = WAIT_WRITE;

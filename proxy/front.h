@@ -69,6 +69,7 @@ struct front {
     bool simulator; /* the backend is the simulator: no targets */
     struct target targets[FRONT_TARGETS_MAX]; /* tried in turn */
     size_t target_count;
+    bool connect_early;           /* to the backend, while the handshake runs */
     bool send_proxy;              /* a PROXY header to the backend */
     struct networks accept_proxy; /* who must send one; empty: nobody */
     struct timers timers;

@@ -63,6 +63,9 @@ make_test_service(struct worker *w, struct service *service)
 
     service->timers = &task->settings->timers;
     service->port.limits = &none;
+    service->connect_early = service->backend->simulator
+                             && policy->client_ca == NULL
+                             && !policy->alpn_required;
     if (port_has_tls(policy)) {
         service->context = policy_context(policy, task->material);
         if (service->context == NULL)
@@ -87,6 +90,7 @@ make_front_service(struct worker *w, struct service *service,
     service->timers = &front->timers;
     service->port.limits = &front->limits;
     service->send_proxy = front->send_proxy;
+    service->connect_early = front->connect_early;
     if (front->accept_proxy.count > 0)
         service->accept_proxy = &front->accept_proxy;
     if (!port_has_tls(service->policy))
