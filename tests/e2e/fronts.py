@@ -116,10 +116,10 @@ def write_config(folder, *ports, **root):
 
 
 def connect(server, name, sni="localhost", source=None, context=None,
-            **options):
+            address=None, **options):
     """A stream to a configured port that has TLS; options: the context's."""
-    return Tls(server.address(name), context or client_context(**options),
-               sni, source=source)
+    return Tls(address or server.address(name),
+               context or client_context(**options), sni, source=source)
 
 
 def exchange(stream, text=b"ping"):
