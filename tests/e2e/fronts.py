@@ -116,10 +116,11 @@ def write_config(folder, *ports, **root):
 
 
 def connect(server, name, sni="localhost", source=None, context=None,
-            address=None, **options):
-    """A stream to a configured port that has TLS; options: the context's."""
+            address=None, handshake=True, **options):
+    """A stream to a port that has TLS; options: the context's."""
     return Tls(address or server.address(name),
-               context or client_context(**options), sni, source=source)
+               context or client_context(**options), sni, source=source,
+               handshake=handshake)
 
 
 def exchange(stream, text=b"ping"):
@@ -142,18 +143,17 @@ def tlv(kind, value):
     return struct.pack("!BH", kind, len(value)) + value
 
 
-def proxy_header(source=None, destination=("192.0.2.1", 50000), tlvs=b"",
-                 command=1):
+def proxy_header(source=None, tlvs=b"", command=1):
     """A header that names a client; without source, AF_UNSPEC."""
     if source is None:
         family, addresses = 0, b""
     else:
-        six = ":" in source[0]
-        kind = socket.AF_INET6 if six else socket.AF_INET
-        family = 0x21 if six else 0x11
+        family, kind, here = 0x11, socket.AF_INET, "192.0.2.1"
+        if ":" in source[0]:
+            family, kind, here = 0x21, socket.AF_INET6, "2001:db8::1"
         addresses = (socket.inet_pton(kind, source[0])
-                     + socket.inet_pton(kind, destination[0])
-                     + struct.pack("!HH", source[1], destination[1]))
+                     + socket.inet_pton(kind, here)
+                     + struct.pack("!HH", source[1], 50000))
     block = addresses + tlvs
     return SIGNATURE + struct.pack("!BBH", 0x20 | command, family,
                                    len(block)) + block

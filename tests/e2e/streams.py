@@ -159,6 +159,13 @@ class Tls(Raw):
     def handshake(self):
         self._run(self.tls.do_handshake)
 
+    def say_hello(self):
+        """Send the ClientHello, and no more of the handshake yet."""
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+
     def send(self, data):
         view = memoryview(data)
         while view:
