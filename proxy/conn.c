@@ -61,9 +61,9 @@ deadline(const struct conn *c, enum event_phase *phase)
         double since, seconds;
         enum event_phase phase;
     } candidates[] = {
-        {c->state == CONN_ANNOUNCE, c->entered, timers->handshake,
+        {c->state == CONN_ANNOUNCE, c->accepted_at, timers->handshake,
          PHASE_ANNOUNCE},
-        {c->state == CONN_HANDSHAKE, c->entered, timers->handshake,
+        {c->state == CONN_HANDSHAKE, c->accepted_at, timers->handshake,
          PHASE_HANDSHAKE},
         {c->state == CONN_CONNECT, c->entered, timers->connect, PHASE_CONNECT},
         /* Told only of one who outlives his backend: others ended before. */

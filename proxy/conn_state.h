@@ -46,6 +46,7 @@ struct conn {
     bool admitted;         /* the gate has counted the client */
     bool turned_away;      /* by the gate: nothing more is told of it */
     int attempt;           /* how many backend addresses have failed */
+    int first_address;     /* the one that was tried first */
     double moved_at;       /* loop time of the last bytes either way */
     double stalled_at;     /* since when the client takes nothing; 0: it does */
     uint64_t stalled_sent; /* what it had taken by then */

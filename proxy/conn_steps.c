@@ -62,15 +62,18 @@ handshake_failed(struct conn *c, enum io how)
  */
 #define FIRST_SECONDS 30.0
 
-/* The position of the address that the next attempt is for. */
+/* The position of the address that the next attempt is for.  Where a connection
+ * begins is its own: others may change the service's while it tries. */
 static int
 address_position(struct conn *c)
 {
-    struct service *service = c->service;
+    const struct service *service = c->service;
 
-    if (service->first_expires <= ev_now(c->owner->loop))
-        service->first = 0;
-    return (service->first + c->attempt) % service->backend->count;
+    if (c->attempt == 0)
+        c->first_address = service->first_expires > ev_now(c->owner->loop)
+                               ? service->first
+                               : 0;
+    return (c->first_address + c->attempt) % service->backend->count;
 }
 
 /* Begin to connect to the address whose turn it is; -1 with errno set. */
@@ -143,15 +146,13 @@ step_handshake(struct conn *c)
 
 /* Connections that follow need not find out again which address answers. */
 static void
-note_address(struct conn *c)
+note_address(const struct conn *c)
 {
-    int position = address_position(c);
-
-    if (c->attempt == 0 || position == 0)
+    if (c->attempt == 0)
         return;
-    c->service->first = position;
+    c->service->first =
+        (c->first_address + c->attempt) % c->service->backend->count;
     c->service->first_expires = ev_now(c->owner->loop) + FIRST_SECONDS;
-    c->attempt = 0;
 }
 
 /* The backend is connected: the relay begins, with the PROXY header first. */

@@ -351,7 +351,11 @@ server_name(SSL *ssl)
 static const struct choice *
 choose(const struct contexts *f, struct slice name)
 {
-    for (size_t i = 0; name.length > 0 && i < f->count; i++)
+    /* To OpenSSL, ".example.com" is any name below, and a wildcard's star is a
+     * label like others; no host is called so. */
+    if (name.length == 0 || *name.bytes == '.' || *name.bytes == '*')
+        return NULL;
+    for (size_t i = 0; i < f->count; i++)
         if (X509_check_host(f->choices[i].leaf, (const char *)name.bytes,
                             name.length, 0, NULL)
             == 1)

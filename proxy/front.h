@@ -55,7 +55,7 @@ enum sni_rule {
 struct front {
     struct port_policy policy;
     int line; /* where it begins in the configuration file */
-    struct target listen[FRONT_LISTEN_MAX]; /* port 0: any */
+    struct target listen[FRONT_LISTEN_MAX]; /* port 0: any, if free the same */
     size_t listen_count;
     struct operator_certificate certificates[FRONT_CERTIFICATES_MAX];
     size_t certificate_count; /* 0: no TLS */

@@ -7,13 +7,19 @@
 
 #include "base/proxy2.h"
 
+/* An IPv4 address as IPv6 (RFC 4291, 2.5.5.2) if mapped. */
 static void
-set_address(struct proxy2_address *to, const struct net_address *from)
+set_address(struct proxy2_address *to, const struct net_address *from,
+            bool mapped)
 {
     to->port = net_port(from);
     if (from->sa.any.sa_family == AF_INET6) {
         to->length = 16;
         memcpy(to->ip, &from->sa.v6.sin6_addr, 16);
+    } else if (mapped) {
+        to->length = 16;
+        memset(to->ip + 10, 0xff, 2);
+        memcpy(to->ip + 12, &from->sa.v4.sin_addr, 4);
     } else {
         to->length = 4;
         memcpy(to->ip, &from->sa.v4.sin_addr, 4);
@@ -61,11 +67,14 @@ preface_write(const struct event *event, const struct net_address *local,
               const char *port_name, const char *last_message, uint8_t *out,
               size_t room)
 {
+    /* A load balancer may name a client of the other family: a header has room
+     * for one. */
+    bool mapped = event->client.sa.any.sa_family != local->sa.any.sa_family;
     struct proxy2 header = {0};
     char id[24];
 
-    set_address(&header.source, &event->client);
-    set_address(&header.destination, local);
+    set_address(&header.source, &event->client, mapped);
+    set_address(&header.destination, local, mapped);
     snprintf(id, sizeof id, "%" PRIu64, event->id);
     header.unique_id = slice_text(id);
     if (port_name != NULL)

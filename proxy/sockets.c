@@ -185,14 +185,26 @@ find(const struct sockets *s, const struct net_address *asked, const char *name)
     return NULL;
 }
 
+/* Where any number will do, it is the port's on its other addresses, 0 if there
+ * is none yet, as long as that is free here. */
 static struct listening *
 open_or_share(const struct sockets *previous, const struct net_address *asked,
-              const char *name, size_t workers)
+              const struct port *port, size_t workers)
 {
+    const char *name = port->policy->name;
     struct listening *l = find(previous, asked, name);
+    struct net_address same = *asked;
 
-    return l != NULL ? listening_share(l)
-                     : listening_open(asked, name, workers);
+    if (l != NULL)
+        return listening_share(l);
+    if (net_port(asked) == 0 && port->number != 0) {
+        net_set_port(&same, port->number);
+        l = listening_open(&same, name, workers);
+    }
+    if (l == NULL)
+        return listening_open(asked, name, workers);
+    l->asked = *asked;
+    return l;
 }
 
 static int
@@ -213,8 +225,7 @@ open_target(struct sockets *s, struct port *port, size_t position,
         return -1;
     }
     for (int i = 0; i < count; i++) {
-        struct listening *l =
-            open_or_share(previous, &found[i], front->policy.name, workers);
+        struct listening *l = open_or_share(previous, &found[i], port, workers);
 
         if (l == NULL) {
             config_error(

@@ -70,17 +70,19 @@ tally_key(const struct tally *tally, const struct net_address *client,
           uint32_t scope)
 {
     const struct in6_addr *ip6 = &client->sa.v6.sin6_addr;
-    uint8_t bytes[12] = {0};
+    uint8_t bytes[13] = {4}; /* the family, the address, the scope */
     uint8_t out[16] = {0};
     uint16_t cells[2];
 
-    if (client->sa.any.sa_family == AF_INET)
-        memcpy(bytes, &client->sa.v4.sin_addr, 4);
-    else if (IN6_IS_ADDR_V4MAPPED(ip6))
-        memcpy(bytes, ip6->s6_addr + 12, 4);
-    else
-        memcpy(bytes, ip6, 8);
-    memcpy(bytes + 8, &scope, sizeof scope);
+    if (client->sa.any.sa_family == AF_INET) {
+        memcpy(bytes + 1, &client->sa.v4.sin_addr, 4);
+    } else if (IN6_IS_ADDR_V4MAPPED(ip6)) {
+        memcpy(bytes + 1, ip6->s6_addr + 12, 4);
+    } else {
+        bytes[0] = 6;
+        memcpy(bytes + 1, ip6, 8);
+    }
+    memcpy(bytes + 9, &scope, sizeof scope);
     (void)hash(tally, bytes, sizeof bytes, out); /* else all share a cell */
     memcpy(cells, out, sizeof cells);
     return (struct tally_key){{cells[0] % CELLS, cells[1] % CELLS}};

@@ -11,6 +11,7 @@ import pytest
 
 import backends
 import procfs
+from fronts import Pki, write_config
 from server import BIN, Mapitest
 
 NAMES = ("localhost", "mapitest.example")
@@ -132,6 +133,26 @@ def backend():
         one.close()
     errors = [error for one in opened for error in one.errors]
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    """Certificates as an operator has them."""
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def configured(start, tmp_path):
+    """configured(PORT...) -> a server with these ports and the test ports.
+
+    root= has the file's other keys, options= the command line's; other
+    keywords are Mapitest's.
+    """
+    def begin(*ports, root=None, options=(), **keywords):
+        path = write_config(tmp_path, *ports, **(root or {}))
+        return start("--config", path, *options, **keywords)
+
+    return begin
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ SANITIZED = BIN.exists() and b"__asan_init" in BIN.read_bytes()
 SLOW = 4 if SANITIZED else 1        # what deadlines are multiplied by
 
 READY = re.compile(r"Serving requests on base port (\d+)")
+READY_CONFIGURED = re.compile(r"Serving \d+ configured ports")
 SANITIZER_REPORT = re.compile(
     r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:")
 MARK = "MAPITEST_E2E_MARK"
@@ -60,8 +61,11 @@ class Mapitest:
     live = []
 
     def __init__(self, *args, base=0, prefix=(), log_format="json",
-                 host="127.0.0.1", netns=None, binary=BIN, env=None):
+                 host="127.0.0.1", netns=None, binary=BIN, env=None,
+                 http=None):
         self.host = host
+        self.http = http            # for --config alone: where HTTP is
+        self.tester = base is not None
         self.netns = netns
         self.lines = []
         self.news = threading.Condition()
@@ -102,9 +106,14 @@ class Mapitest:
 
     def wait_ready(self, seconds=30):
         """Wait for the announcement, then fetch the port map."""
-        line = self.wait_line(READY, seconds)
-        self.base = int(READY.search(line)[1])
-        self.fetch_ports()
+        if self.tester:
+            line = self.wait_line(READY, seconds)
+            self.base = int(READY.search(line)[1])
+        else:
+            self.wait_line(READY_CONFIGURED, seconds)
+            self.base = self.http
+        if self.base is not None:
+            self.fetch_ports()
         return self
 
     def fetch_ports(self):

@@ -32,13 +32,16 @@ def is_truncation(error):
 class Raw:
     """Bytes over TCP."""
 
-    def __init__(self, address, timeout=TIMEOUT, receive_buffer=None):
+    def __init__(self, address, timeout=TIMEOUT, receive_buffer=None,
+                 source=None):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF,
                                  receive_buffer)
+        if source:                  # one of this host's addresses
+            self.sock.bind((source, 0))
         self.sock.connect(address[:2])
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.local_port = self.sock.getsockname()[1]
@@ -155,6 +158,13 @@ class Tls(Raw):
 
     def handshake(self):
         self._run(self.tls.do_handshake)
+
+    def say_hello(self):
+        """Send the ClientHello, and no more of the handshake yet."""
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
 
     def send(self, data):
         view = memoryview(data)
