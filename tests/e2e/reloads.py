@@ -138,7 +138,7 @@ class Site:
     def succeed(self):
         before = self.outcome()
         after = self.reload()
-        assert after["error"] is None
+        assert after["error"] is None, after["error"]
         assert after["done"] == before["done"] + 1
         assert after["failed"] == before["failed"]
 
@@ -153,10 +153,13 @@ class Site:
     def number(self, name):
         return self.numbers()[name]
 
-    def said(self, pattern, start=0):
-        """How many lines of the log match."""
-        return sum(bool(re.search(pattern, line))
-                   for line in self.server.log(start))
+    def told(self, pattern, times, start=0):
+        """So many lines of the log match."""
+        def count():
+            return sum(bool(re.search(pattern, line))
+                       for line in self.server.log(start))
+        wait_for(lambda: count() >= times, what=pattern)
+        assert count() == times
 
     def of_edition(self, number):
         return [row for row in self.workers() if row["edition"] == number]

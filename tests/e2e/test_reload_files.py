@@ -51,7 +51,7 @@ def test_files_change(idle_site, watching, way):
         assert site.presented("one") == new
         assert site.reloads() <= before + 2
         assert echoes(stream)
-    assert site.said("certificate files have changed") >= 1
+    site.server.wait_line("certificate files have changed")
 
 
 def link(path, target):
@@ -103,7 +103,7 @@ def test_chain_first_key_later(idle_site, watching):
         watching(lambda: site.outcome()["done"] == 1)
     assert site.presented() == new
     assert site.outcome()["failed"] == 1
-    assert site.said("not reloaded") == 1
+    site.told("not reloaded", 1)
 
 
 @contextlib.contextmanager
