@@ -2,6 +2,7 @@
 #include "proxy/channel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -39,6 +40,20 @@ channel_send(int channel, const struct message *message, int fd)
         memcpy(CMSG_DATA(header), &fd, sizeof fd);
     }
     return sendmsg(channel, &msg, MSG_NOSIGNAL) != -1 ? 0 : -1;
+}
+
+int
+channel_push(int channel, const struct message *message)
+{
+    struct pollfd room = {.fd = channel, .events = POLLOUT};
+
+    while (channel_send(channel, message, -1) == -1) {
+        if (errno != EAGAIN)
+            return -1;
+        if (poll(&room, 1, -1) == -1 && errno != EINTR)
+            return -1;
+    }
+    return 0;
 }
 
 int

@@ -46,6 +46,10 @@ int channel_pair(int pair[2]);
  * -1 with errno set. */
 int channel_send(int channel, const struct message *message, int fd);
 
+/* The same without a descriptor; waits while the channel is full, for who has
+ * nothing else to do. */
+int channel_push(int channel, const struct message *message);
+
 /* Send a message that is nothing but its kind.  Returns as above. */
 int channel_say(int channel, enum message_kind kind);
 

@@ -37,11 +37,12 @@ int
 checker_report(struct edition *edition, int channel)
 {
     struct message message = {.kind = MESSAGE_RESOLVED};
+    const struct message fit = {.kind = MESSAGE_READY};
 
     if (checker_check(edition) == -1) {
         message.kind = MESSAGE_FAILED;
         snprintf(message.text, sizeof message.text, "%s", log_last_error());
-        (void)channel_send(channel, &message, -1);
+        (void)channel_push(channel, &message);
         return EXIT_FAILURE;
     }
     for (size_t i = 0; i < edition->backend_count; i++) {
@@ -50,11 +51,10 @@ checker_report(struct edition *edition, int channel)
         message.backend = (uint16_t)i;
         message.count = backend->count;
         memcpy(message.addresses, backend->addresses, sizeof message.addresses);
-        if (channel_send(channel, &message, -1) == -1)
+        if (channel_push(channel, &message) == -1)
             return EXIT_FAILURE;
     }
-    return channel_say(channel, MESSAGE_READY) == 0 ? EXIT_SUCCESS
-                                                    : EXIT_FAILURE;
+    return channel_push(channel, &fit) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* Read until the checker has said its last word; true if that is READY. */

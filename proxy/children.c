@@ -71,6 +71,8 @@ children_dismiss(struct master *m)
         }
         ev_io_stop(m->loop, &c->message);
         net_close(&c->channel);
+        if (c->kind == PROCESS_RESOLVER || c->kind == PROCESS_CHECKER)
+            children_kill(c); /* it may be waiting for a name server */
     }
 }
 
@@ -87,9 +89,11 @@ pass_addresses(struct child *child, const struct message *message)
         return;
     edition_take_addresses(edition, message->backend, message->addresses,
                            message->count);
-    if (child->kind == PROCESS_RESOLVER)
-        children_tell(m, PROCESS_WORKER, child->crew, ROLE_CURRENT, message,
-                      -1);
+    if (child->kind != PROCESS_RESOLVER)
+        return;
+    children_tell(m, PROCESS_WORKER, child->crew, ROLE_CURRENT, message, -1);
+    if (m->rotations[child->crew].next == NULL) /* a renewal: one edition */
+        children_tell(m, PROCESS_WORKER, child->crew, ROLE_NEXT, message, -1);
 }
 
 static void
@@ -187,6 +191,7 @@ note_exit(struct child *child, int status)
         children_free(child);
         if (!spoke)
             rotation_checked(m, how);
+        rotation_advance(m); /* another reload may wait for the end of this */
     } else if (child->role == ROLE_OLD) {
         children_free(child);
         rotation_advance(m);

@@ -55,7 +55,7 @@ tell(const struct backend *backend, size_t index, int channel)
     };
 
     memcpy(message.addresses, backend->addresses, sizeof message.addresses);
-    return channel_send(channel, &message, -1);
+    return channel_push(channel, &message);
 }
 
 static void

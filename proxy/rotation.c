@@ -32,13 +32,13 @@ rotation_tell_chart(struct master *m)
     net_close(&fd);
 }
 
-/* How many editions of a crew old workers still serve, newer than number. */
+/* How many editions of a crew old workers still serve, from that number on. */
 static unsigned
-old_editions(const struct master *m, enum crew crew, unsigned number)
+old_editions(const struct master *m, enum crew crew, unsigned from)
 {
     unsigned found = 0;
 
-    for (unsigned n = m->rotations[crew].number; n > number; n--) {
+    for (unsigned n = m->rotations[crew].number + 1; n-- > from;) {
         const struct child *c = m->children;
 
         while (c != NULL
@@ -49,21 +49,34 @@ old_editions(const struct master *m, enum crew crew, unsigned number)
     return found;
 }
 
-/* Old workers accept no more; of too many editions, the oldest must hurry. */
+/*
+ * From now on it accepts no more, and ends with its last connection.  It counts
+ * as ready until it says that it has closed: one that is just starting accepts,
+ * too, before it reads this.
+ */
 static void
-drain_old(struct master *m, enum crew crew)
+retire(struct child *child)
+{
+    child->role = ROLE_OLD;
+    if (child->pid == 0) {
+        children_free(child); /* it waited for a restart */
+        return;
+    }
+    child->ready = true;
+    (void)channel_say(child->channel, MESSAGE_DRAIN);
+}
+
+/* Of too many editions that old workers serve, the oldest must hurry. */
+static void
+hurry_old(struct master *m, enum crew crew)
 {
     const struct message stop = {.kind = MESSAGE_STOP,
                                  .seconds = HURRY_SECONDS};
 
-    for (struct child *c = m->children; c != NULL; c = c->next) {
-        if (c->role != ROLE_OLD || c->crew != crew || c->pid == 0)
-            continue;
-        if (c->ready)
-            (void)channel_say(c->channel, MESSAGE_DRAIN);
-        if (!c->hurried && old_editions(m, crew, c->number) >= OLD_EDITIONS_MAX)
+    for (struct child *c = m->children; c != NULL; c = c->next)
+        if (c->role == ROLE_OLD && c->crew == crew && c->pid > 0 && !c->hurried
+            && old_editions(m, crew, c->number + 1) >= OLD_EDITIONS_MAX)
             c->hurried = channel_send(c->channel, &stop, -1) == 0;
-    }
 }
 
 /* The new workers are ready: from now on they are the crew. */
@@ -74,15 +87,12 @@ take_over(struct master *m, enum crew crew)
         next = c->next;
         if (c->kind != PROCESS_WORKER || c->crew != crew)
             continue;
-        if (c->role == ROLE_NEXT) {
+        if (c->role == ROLE_NEXT)
             c->role = ROLE_CURRENT;
-        } else if (c->role == ROLE_CURRENT) {
-            c->role = ROLE_OLD;
-            if (c->pid == 0)
-                children_free(c); /* it waited for a restart */
-        }
+        else if (c->role == ROLE_CURRENT)
+            retire(c);
     }
-    drain_old(m, crew);
+    hurry_old(m, crew);
 }
 
 /* The generated certificates */
@@ -211,9 +221,13 @@ rotation_reload(struct master *m, enum reload what)
 
     if (now == NULL) {
         log_info("nothing to reload: there is no --config");
+        if (m->serving) {
+            (void)notify_reloading();
+            master_tell_systemd(m);
+        }
         return;
     }
-    if (rotation->step != ROTATION_NONE
+    if (!m->serving || rotation->step != ROTATION_NONE
         || old_editions(m, CREW_CONFIGURED, 0) >= OLD_EDITIONS_LIMIT) {
         if (m->again < what)
             m->again = what;
@@ -268,7 +282,7 @@ rotation_checked(struct master *m, const char *error)
     struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
     struct edition *next = rotation->next;
 
-    if (rotation->step != ROTATION_CHECKING)
+    if (m->stopping || rotation->step != ROTATION_CHECKING)
         return;
     if (error == NULL && prepare_next(m, next) == -1)
         error = log_last_error();
@@ -299,11 +313,21 @@ rotation_abort(struct master *m, enum crew crew)
         if (c->kind != PROCESS_WORKER || c->crew != crew
             || c->role != ROLE_NEXT)
             continue;
-        c->role = ROLE_OLD;
-        children_kill(c);
+        retire(c); /* it may have connections already */
     }
     chart_enter(&m->chart, m->site->editions[crew], m->site->settings);
     reload_done(m, "a worker could not start with it");
+}
+
+static bool
+same_http(const struct config *a, const struct config *b)
+{
+    bool same = a->http_count == b->http_count;
+
+    for (size_t i = 0; i < a->http_count && same; i++)
+        same = a->http[i].port == b->http[i].port
+               && strcmp(a->http[i].host, b->http[i].host) == 0;
+    return same;
 }
 
 /* The next edition is in force; its resolver replaces the old one. */
@@ -315,6 +339,9 @@ put_in_force(struct master *m)
     rotation->old = m->site->editions[CREW_CONFIGURED];
     m->site->editions[CREW_CONFIGURED] = rotation->next;
     rotation->next = NULL;
+    if (!same_http(rotation->old->config,
+                   m->site->editions[CREW_CONFIGURED]->config))
+        log_warning("http: a change takes a restart");
     m->files = m->glance = rotation->files;
     if (rotation_start_resolver(m, CREW_CONFIGURED) == -1)
         log_error("no memory for the resolver");

@@ -169,17 +169,28 @@ sockets_open_table(struct sockets *s, struct layout *layout,
     return 0;
 }
 
-/* What listens already on what is asked for: anybody's, if it is a number; the
- * port's own, if any number will do. */
-static struct listening *
-find(const struct sockets *s, const struct net_address *asked, const char *name)
+static bool
+has(const struct sockets *s, const struct listening *listening)
 {
-    for (size_t i = 0; s != NULL && i < s->count; i++) {
-        struct listening *l = s->rows[i].listening;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->rows[i].listening == listening)
+            return true;
+    return false;
+}
 
-        if (net_port(asked) != 0
-                ? net_equal(&l->address, asked)
-                : net_equal(&l->asked, asked) && strcmp(l->name, name) == 0)
+/* What listens already on what is asked for: anybody's, if it is a number; the
+ * port's own, if any number will do.  Two ports cannot have the same one. */
+static struct listening *
+find(const struct sockets *previous, const struct sockets *s,
+     const struct net_address *asked, const char *name)
+{
+    for (size_t i = 0; previous != NULL && i < previous->count; i++) {
+        struct listening *l = previous->rows[i].listening;
+
+        if ((net_port(asked) != 0
+                 ? net_equal(&l->address, asked)
+                 : net_equal(&l->asked, asked) && strcmp(l->name, name) == 0)
+            && !has(s, l))
             return l;
     }
     return NULL;
@@ -188,11 +199,12 @@ find(const struct sockets *s, const struct net_address *asked, const char *name)
 /* Where any number will do, it is the port's on its other addresses, 0 if there
  * is none yet, as long as that is free here. */
 static struct listening *
-open_or_share(const struct sockets *previous, const struct net_address *asked,
-              const struct port *port, size_t workers)
+open_or_share(const struct sockets *previous, const struct sockets *s,
+              const struct net_address *asked, const struct port *port,
+              size_t workers)
 {
     const char *name = port->policy->name;
-    struct listening *l = find(previous, asked, name);
+    struct listening *l = find(previous, s, asked, name);
     struct net_address same = *asked;
 
     if (l != NULL)
@@ -225,7 +237,8 @@ open_target(struct sockets *s, struct port *port, size_t position,
         return -1;
     }
     for (int i = 0; i < count; i++) {
-        struct listening *l = open_or_share(previous, &found[i], port, workers);
+        struct listening *l =
+            open_or_share(previous, s, &found[i], port, workers);
 
         if (l == NULL) {
             config_error(

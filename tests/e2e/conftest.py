@@ -12,6 +12,8 @@ import pytest
 import backends
 import procfs
 from fronts import Pki, write_config
+from reloads import (                       # fixtures
+    idle_site, preload, preload_library, site, state_folder)
 from server import BIN, Mapitest
 
 NAMES = ("localhost", "mapitest.example")
