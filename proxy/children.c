@@ -71,6 +71,9 @@ children_dismiss(struct master *m)
         }
         ev_io_stop(m->loop, &c->message);
         net_close(&c->channel);
+        /* These may wait for a name server, and have nothing to lose. */
+        if (c->kind == PROCESS_RESOLVER || c->kind == PROCESS_CHECKER)
+            kill(c->pid, SIGKILL);
     }
 }
 

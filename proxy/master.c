@@ -107,11 +107,13 @@ master_tell_systemd(struct master *m)
 {
     const struct edition *table = m->site->editions[CREW_TEST];
     const struct edition *configured = m->site->editions[CREW_CONFIGURED];
-    char status[96];
+    const char *error = m->chart.reloads.error;
+    char status[96 + sizeof m->chart.reloads.error];
 
-    snprintf(status, sizeof status, "%zu test ports, %zu configured ports",
+    snprintf(status, sizeof status, "%zu test ports, %zu configured ports%s%s",
              table == NULL ? 0 : table->layout.count,
-             configured == NULL ? 0 : configured->layout.count);
+             configured == NULL ? 0 : configured->layout.count,
+             *error != '\0' ? "; not reloaded: " : "", error);
     /* Once more if its queue is full: it would wait for us in vain. */
     ev_timer_stop(m->loop, &m->announce);
     if (!notify_ready(status))
@@ -243,6 +245,8 @@ start_watchers(struct master *m)
     ev_timer_init(&m->watchdog, on_watchdog, 0, notify_watchdog_seconds() / 2);
     ev_timer_init(&m->announce, on_announce, ANNOUNCE_SECONDS, 0);
     m->announce.data = m;
+    /* After the answers that have come: they may have waited for us. */
+    ev_set_priority(&m->watchdog, EV_MINPRI);
     m->kill.data = m->renew.data = m->watch.data = m->watchdog.data = m;
     if (notify_watchdog_seconds() > 0)
         ev_timer_start(m->loop, &m->watchdog);

@@ -209,11 +209,8 @@ rotation_reload(struct master *m, enum reload what)
     struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
     const struct edition *now = m->site->editions[CREW_CONFIGURED];
 
-    if (now == NULL) {
-        log_info("nothing to reload: there is no --config");
-        return;
-    }
-    if (rotation->step != ROTATION_NONE
+    /* Not before everything serves: its end would be taken for readiness. */
+    if (!m->serving || rotation->step != ROTATION_NONE
         || old_editions(m, CREW_CONFIGURED, 0) >= OLD_EDITIONS_LIMIT) {
         if (m->again < what)
             m->again = what;
@@ -221,6 +218,11 @@ rotation_reload(struct master *m, enum reload what)
     }
     m->again = RELOAD_NONE;
     (void)notify_reloading();
+    if (now == NULL) {
+        log_info("nothing to reload: there is no --config");
+        master_tell_systemd(m);
+        return;
+    }
     m->files = m->glance = operator_files_signature(now->config);
     rotation->next = make_next(m, what);
     if (rotation->next == NULL) {
@@ -268,7 +270,7 @@ rotation_checked(struct master *m, const char *error)
     struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
     struct edition *next = rotation->next;
 
-    if (rotation->step != ROTATION_CHECKING)
+    if (m->stopping || rotation->step != ROTATION_CHECKING)
         return;
     if (error == NULL && prepare_next(m, next) == -1)
         error = log_last_error();
