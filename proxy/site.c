@@ -38,7 +38,7 @@ find_simulator(struct site *site)
     slash = strrchr(path, '/');
     n = slash == NULL ? 0 : slash + 1 - path;
     snprintf(path + n, room - (size_t)n, "mapisim");
-    if (access(path, X_OK) == 0)
+    if (privileges_allow(&site->privileges, path))
         return 0;
     log_errno("cannot run the simulator, %s", path);
     return -1;
@@ -170,7 +170,7 @@ open_configuration(struct site *site)
     }
     site->editions[CREW_CONFIGURED] = edition;
     if (operator_files_open(config, settings->allow_world_readable_keys) == -1
-        || checker_run(edition) == -1
+        || checker_run(edition, &site->privileges) == -1
         || edition_bind(edition, settings, NULL) == -1
         || sockets_open_http(&site->http, config) == -1
         || site_add_simulator(site, edition) == -1)
