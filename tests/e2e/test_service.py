@@ -6,6 +6,7 @@ SPDX-License-Identifier: MPL-2.0
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -13,8 +14,8 @@ import pytest
 import mapi
 import procfs
 from load import login_once
-from server import wait_for
-from service import Manager, listener, activated, troubles, write_config
+from server import BIN, ROOT, wait_for
+from service import Manager, activated, listener, troubles, write_config
 from streams import Raw, Tls, client_context
 from test_health import health, unhealthy
 
@@ -330,3 +331,51 @@ def test_exit_with_an_error(start, status, options):
     server = start(*options, base=None, log_format=None, ready=False)
     assert server.wait_exit() == status
     assert len(server.log()) == 1, server.log()
+
+
+# The units
+
+UNITS = ("mapitest.service", "mapitest.socket")
+EXPOSURE = 13                   # tenths; what is left is what a front needs
+
+
+@pytest.fixture
+def units(tmp_path):
+    """The units of deploy/systemd, for the program that is tested."""
+    for name in UNITS:
+        text = (ROOT / "deploy/systemd" / name).read_text()
+        (tmp_path / name).write_text(
+            text.replace("/usr/local/bin/mapitest", str(BIN)))
+    return [str(tmp_path / name) for name in UNITS]
+
+
+def analyze(*arguments):
+    return subprocess.run(["systemd-analyze", "--no-pager", *arguments],
+                          capture_output=True, text=True)
+
+
+def test_units_are_right(units):
+    """A key that systemd does not know, and ignores."""
+    done = analyze("verify", *units)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_service_is_confined(units):
+    """A right that the unit leaves to who breaks in."""
+    done = analyze("security", "--offline=yes", f"--threshold={EXPOSURE}",
+                   units[0])
+    assert done.returncode == 0, done.stdout
+
+
+def test_command_of_the_unit(start, tmp_path):
+    """An option that was renamed, everywhere but there."""
+    text = (ROOT / "deploy/systemd/mapitest.service").read_text()
+    command, = re.findall(r"^ExecStart=\S+ (.*)$", text, re.M)
+    config = write_config(tmp_path, [PLAIN])
+    words = [word.replace("/etc/mapitest/mapitest.json", str(config))
+             .replace("${STATE_DIRECTORY}", str(tmp_path / "state"))
+             for word in command.split()]
+    with Manager() as manager:
+        server = start(*words, base=None, log_format=None, ready=False,
+                       env=manager.env)
+        manager.wait(server, "READY")
