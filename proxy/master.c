@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -205,6 +206,15 @@ on_watch(struct ev_loop *loop, ev_timer *timer, int ready)
     rotation_reload(m, RELOAD_FILES);
 }
 
+/* True if what it said waits to be read: we are late, not it. */
+static bool
+has_spoken(const struct child *child)
+{
+    char byte;
+
+    return recv(child->channel, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Alive means that the processes that serve answer too. */
 static void
 on_watchdog(struct ev_loop *loop, ev_timer *timer, int ready)
@@ -212,11 +222,15 @@ on_watchdog(struct ev_loop *loop, ev_timer *timer, int ready)
     struct master *m = timer->data;
     bool healthy = true;
 
-    (void)loop;
     (void)ready;
+    /* From now on: turns that were missed must not follow at once, without
+     * time for an answer. */
+    ev_now_update(loop);
+    ev_timer_again(loop, timer);
     for (struct child *c = m->children; c != NULL; c = c->next) {
         if ((c->kind != PROCESS_WORKER && c->kind != PROCESS_CONTROL)
-            || c->role == ROLE_OLD || c->pid == 0 || !c->ready)
+            || c->role == ROLE_OLD || c->pid == 0 || !c->ready
+            || (c->unanswered && has_spoken(c)))
             continue;
         if (c->unanswered) {
             log_error("%s %d (pid %d) does not answer", process_names[c->kind],
@@ -245,8 +259,6 @@ start_watchers(struct master *m)
     ev_timer_init(&m->watchdog, on_watchdog, 0, notify_watchdog_seconds() / 2);
     ev_timer_init(&m->announce, on_announce, ANNOUNCE_SECONDS, 0);
     m->announce.data = m;
-    /* After the answers that have come: they may have waited for us. */
-    ev_set_priority(&m->watchdog, EV_MINPRI);
     m->kill.data = m->renew.data = m->watch.data = m->watchdog.data = m;
     if (notify_watchdog_seconds() > 0)
         ev_timer_start(m->loop, &m->watchdog);
