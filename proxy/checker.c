@@ -87,8 +87,9 @@ listen_to_checker(struct edition *edition, int channel)
 }
 
 int
-checker_run(struct edition *edition)
+checker_run(struct edition *edition, const struct privileges *privileges)
 {
+    pid_t master = getpid();
     int pair[2];
     pid_t pid;
     bool ready;
@@ -99,6 +100,8 @@ checker_run(struct edition *edition)
     }
     if (pid == 0) {
         close(pair[0]);
+        if (privileges_drop_in_child(privileges, master) == -1)
+            _exit(EXIT_FAILURE);
         _exit(checker_report(edition, pair[1]));
     }
     close(pair[1]);

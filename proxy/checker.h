@@ -11,6 +11,7 @@
 #define PROXY_CHECKER_H
 
 #include "proxy/edition.h"
+#include "proxy/privileges.h"
 
 /*
  * Check the edition in this process, which then has had keys in its memory.
@@ -19,10 +20,10 @@
 int checker_check(struct edition *edition);
 
 /*
- * The same in a process that is forked for it and waited for.  The backends'
- * addresses arrive in edition.
+ * The same in a process that is forked for it, with those privileges, and
+ * waited for.  The backends' addresses arrive in edition.
  */
-int checker_run(struct edition *edition);
+int checker_run(struct edition *edition, const struct privileges *privileges);
 
 /* What such a process does: check, and say the result on the channel.  Returns
  * its exit status. */

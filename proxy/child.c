@@ -85,12 +85,9 @@ become_child(pid_t master, const char *name,
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
     prctl(PR_SET_NAME, name);
-    if (privileges_drop(privileges) == -1)
-        _exit(EXIT_FAILURE);
     /* Not an end of file on the channel alone: a process that hangs would not
      * read it. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != master)
+    if (privileges_drop_in_child(privileges, master) == -1)
         _exit(EXIT_FAILURE);
 }
 

@@ -80,9 +80,9 @@ main(int argc, char **argv)
     log_setup("mapitest", settings.log_format,
               settings.verbose > 0 ? LOG_DEBUG : LOG_INFO);
     signal(SIGPIPE, SIG_IGN);
-    notify_open();
     if (inherited_open() == -1)
         return EXIT_FAILURE;
+    notify_open();
     if (settings.check)
         return check(&settings) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     if (net_raise_limit() == -1)

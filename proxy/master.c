@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -107,11 +108,13 @@ master_tell_systemd(struct master *m)
 {
     const struct edition *table = m->site->editions[CREW_TEST];
     const struct edition *configured = m->site->editions[CREW_CONFIGURED];
-    char status[96];
+    const char *error = m->chart.reloads.error;
+    char status[96 + sizeof m->chart.reloads.error];
 
-    snprintf(status, sizeof status, "%zu test ports, %zu configured ports",
+    snprintf(status, sizeof status, "%zu test ports, %zu configured ports%s%s",
              table == NULL ? 0 : table->layout.count,
-             configured == NULL ? 0 : configured->layout.count);
+             configured == NULL ? 0 : configured->layout.count,
+             *error != '\0' ? "; not reloaded: " : "", error);
     /* Once more if its queue is full: it would wait for us in vain. */
     ev_timer_stop(m->loop, &m->announce);
     if (!notify_ready(status))
@@ -203,6 +206,15 @@ on_watch(struct ev_loop *loop, ev_timer *timer, int ready)
     rotation_reload(m, RELOAD_FILES);
 }
 
+/* True if what it said waits to be read: we are late, not it. */
+static bool
+has_spoken(const struct child *child)
+{
+    char byte;
+
+    return recv(child->channel, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Alive means that the processes that serve answer too. */
 static void
 on_watchdog(struct ev_loop *loop, ev_timer *timer, int ready)
@@ -210,11 +222,15 @@ on_watchdog(struct ev_loop *loop, ev_timer *timer, int ready)
     struct master *m = timer->data;
     bool healthy = true;
 
-    (void)loop;
     (void)ready;
+    /* From now on: turns that were missed must not follow at once, without
+     * time for an answer. */
+    ev_now_update(loop);
+    ev_timer_again(loop, timer);
     for (struct child *c = m->children; c != NULL; c = c->next) {
         if ((c->kind != PROCESS_WORKER && c->kind != PROCESS_CONTROL)
-            || c->role == ROLE_OLD || c->pid == 0 || !c->ready)
+            || c->role == ROLE_OLD || c->pid == 0 || !c->ready
+            || (c->unanswered && has_spoken(c)))
             continue;
         if (c->unanswered) {
             log_error("%s %d (pid %d) does not answer", process_names[c->kind],

@@ -139,7 +139,8 @@ void children_dismiss(struct master *m);
 void rotation_renew(struct master *m);
 double rotation_renew_in(const struct master *m);
 
-/* Read the configuration again, or only the files that it names. */
+/* Read the configuration again, or only the files that it names; later, if
+ * this is the beginning or a reload is under way. */
 void rotation_reload(struct master *m, enum reload what);
 
 /* The checker's verdict: NULL if there is nothing wrong. */

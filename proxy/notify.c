@@ -2,7 +2,6 @@
 #include "proxy/notify.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -118,25 +117,18 @@ send_text(const char *text)
     return false;
 }
 
-/* Lines that go before, and the status as one line. */
-static bool
-send_status(const char *before, const char *status)
+bool
+notify_ready(const char *status)
 {
     char text[NOTIFY_STATUS_MAX + 64];
-    char line[NOTIFY_STATUS_MAX];
+    char line[NOTIFY_STATUS_MAX]; /* no more than one */
 
     snprintf(line, sizeof line, "%s", status);
     for (char *at = line; *at != '\0'; at++)
         if ((unsigned char)*at < 0x20)
             *at = ' ';
-    snprintf(text, sizeof text, "%sSTATUS=%s\n", before, line);
+    snprintf(text, sizeof text, "READY=1\nSTATUS=%s\n", line);
     return send_text(text);
-}
-
-bool
-notify_ready(const char *status)
-{
-    return send_status("READY=1\n", status);
 }
 
 bool
@@ -155,18 +147,6 @@ bool
 notify_stopping(void)
 {
     return send_text("STOPPING=1\n");
-}
-
-bool
-notify_status(const char *format, ...)
-{
-    char text[NOTIFY_STATUS_MAX];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return send_status("", text);
 }
 
 bool

@@ -40,9 +40,6 @@ bool notify_reloading(void);
 /* The service is on its way to its end. */
 bool notify_stopping(void);
 
-bool
-notify_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 /* Alive: to be called at most notify_watchdog_seconds() after the last time,
  * better after half of that. */
 bool notify_watchdog(void);

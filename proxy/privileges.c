@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -89,4 +91,36 @@ privileges_drop(const struct privileges *p)
         return -1;
     }
     return 0;
+}
+
+int
+privileges_drop_in_child(const struct privileges *p, pid_t parent)
+{
+    if (privileges_drop(p) == -1)
+        return -1;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    return getppid() == parent ? 0 : -1;
+}
+
+/* Another process has to try: access(2) asks for root's rights here. */
+bool
+privileges_allow(const struct privileges *p, const char *path)
+{
+    pid_t pid;
+    int status;
+
+    if (!p->drop)
+        return access(path, X_OK) == 0;
+    pid = fork();
+    if (pid == 0)
+        _exit(privileges_drop(p) == -1   ? EPERM
+              : access(path, X_OK) == -1 ? errno
+                                         : 0);
+    if (pid == -1)
+        return false;
+    while (waitpid(pid, &status, 0) == -1)
+        if (errno != EINTR)
+            return false;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
+    return errno == 0;
 }

@@ -30,6 +30,9 @@ struct privileges {
  */
 int privileges_find(const char *user, struct privileges *privileges);
 
+/* True if that user can execute the file at path; false with errno set. */
+bool privileges_allow(const struct privileges *privileges, const char *path);
+
 /*
  * Become that user for good: user, group and supplementary groups, with no way
  * back.  Returns 0, or -1 with the
@@ -46,5 +49,11 @@ int privileges_find(const char *user, struct privileges *privileges);
  * Capabilities go with the user; descriptors that are open stay.
  */
 int privileges_drop(const struct privileges *privileges);
+
+/*
+ * The same in a child that was just forked, which from then on the kernel kills
+ * as soon as parent, its parent, is dead.  -1 also if it is dead already.
+ */
+int privileges_drop_in_child(const struct privileges *privileges, pid_t parent);
 
 #endif

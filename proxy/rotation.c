@@ -219,14 +219,7 @@ rotation_reload(struct master *m, enum reload what)
     struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
     const struct edition *now = m->site->editions[CREW_CONFIGURED];
 
-    if (now == NULL) {
-        log_info("nothing to reload: there is no --config");
-        if (m->serving) {
-            (void)notify_reloading();
-            master_tell_systemd(m);
-        }
-        return;
-    }
+    /* Not before everything serves: its end would be taken for readiness. */
     if (!m->serving || rotation->step != ROTATION_NONE
         || old_editions(m, CREW_CONFIGURED, 0) >= OLD_EDITIONS_LIMIT) {
         if (m->again < what)
@@ -235,6 +228,11 @@ rotation_reload(struct master *m, enum reload what)
     }
     m->again = RELOAD_NONE;
     (void)notify_reloading();
+    if (now == NULL) {
+        log_info("nothing to reload: there is no --config");
+        master_tell_systemd(m);
+        return;
+    }
     m->files = m->glance = operator_files_signature(now->config);
     rotation->next = make_next(m, what);
     if (rotation->next == NULL) {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +37,7 @@ find_simulator(struct site *site)
     slash = strrchr(path, '/');
     n = slash == NULL ? 0 : slash + 1 - path;
     snprintf(path + n, room - (size_t)n, "mapisim");
-    if (access(path, X_OK) == 0)
+    if (privileges_allow(&site->privileges, path))
         return 0;
     log_errno("cannot run the simulator, %s", path);
     return -1;
@@ -110,21 +109,12 @@ make_certificates(struct site *site)
 {
     const struct settings *settings = site->settings;
     bool wanted = settings->tester || settings->write_directory != NULL;
-    struct state state = {.certs = NULL};
+    struct state state;
 
-    if (settings->state != NULL || wanted) {
-        if (state_open(&state, settings->state, settings->hostnames,
-                       settings->hostname_count)
-            == -1)
-            return -1;
-    } else if (RAND_bytes(state.ticket_secret, TICKETS_SECRET_BYTES) != 1) {
-        log_tls("no random numbers for session tickets");
+    if (state_open(&state, settings->state, wanted ? settings->hostnames : NULL,
+                   settings->hostname_count)
+        == -1)
         return -1;
-    }
-    if (!wanted) { /* of the state, only the secret is */
-        cert_set_free(state.certs);
-        state.certs = NULL;
-    }
     site->certs = state.certs;
     site->material = (struct policy_material){
         .certs = site->certs,
@@ -170,7 +160,7 @@ open_configuration(struct site *site)
     }
     site->editions[CREW_CONFIGURED] = edition;
     if (operator_files_open(config, settings->allow_world_readable_keys) == -1
-        || checker_run(edition) == -1
+        || checker_run(edition, &site->privileges) == -1
         || edition_bind(edition, settings, NULL) == -1
         || sockets_open_http(&site->http, config) == -1
         || site_add_simulator(site, edition) == -1)

@@ -39,7 +39,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(os.environ.get("MAPITEST_BIN", ROOT / "build/bin/mapitest"))
-READY = re.compile(r"Serving requests on base port (\d+)")
+READY = re.compile(r"Serving (?:requests on base port (\d+)|\d+ configured)")
 DEADLINE = 60
 
 
@@ -57,7 +57,7 @@ class Server:
                 self.stop()
                 raise SystemExit(f"{command} does not serve:\n{self.text()}")
             time.sleep(0.02)
-        self.base = int(found[1])
+        self.base = found[1]
 
     def text(self):
         return os.pread(self.log.fileno(), 1 << 20, 0).decode()

@@ -62,7 +62,7 @@ class Mapitest:
 
     def __init__(self, *args, base=0, prefix=(), log_format="json",
                  host="127.0.0.1", netns=None, binary=BIN, env=None,
-                 http=None):
+                 http=None, pass_fds=()):
         self.host = host
         self.http = http            # for --config alone: where HTTP is
         self.tester = base is not None
@@ -82,6 +82,7 @@ class Mapitest:
         self.process = subprocess.Popen(
             self.command, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=write, start_new_session=True,
+            pass_fds=pass_fds,
             env={**os.environ, **(env or {}), MARK: self.mark})
         os.close(write)
         self.reader = threading.Thread(target=self._read, args=(read,),
