@@ -28,8 +28,8 @@ struct state {
 /*
  * Load what there is and make the rest, the directory included: see keep.h for
  * what is made and what is an error.  Without hostnames (NULL) that is the
- * secret alone, and certificates are left alone.  Returns 0, or -1 with the culprit named
- * in the log and nothing to free.
+ * secret alone, and certificates are left alone.  Returns 0, or -1 with the
+ * culprit named in the log and nothing to free.
  */
 int state_open(struct state *state, const char *directory,
                const char *const *hostnames, size_t count);

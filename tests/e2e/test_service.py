@@ -53,7 +53,7 @@ def test_ready(start, tmp_path, abstract):
         message = manager.wait(server, "READY")
         assert message == {
             "READY": "1", "STATUS": "10 test ports, 0 configured ports"}
-        server.wait_ready(0)        # it was said before
+        server.wait_ready()
         for name in server.ports.keys() - {"base"}:
             Raw(server.address(name)).close()
         login_once(server, "plain", None)
@@ -113,7 +113,7 @@ def test_reload_while_starting(start, tmp_path):
         server.send_signal(signal.SIGHUP)
         for key in ("READY", "RELOADING", "READY"):
             manager.wait(server, key)
-        server.wait_ready(0)
+        server.wait_ready()
 
 
 def test_stop_with_a_connection(start):
