@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,21 +109,12 @@ make_certificates(struct site *site)
 {
     const struct settings *settings = site->settings;
     bool wanted = settings->tester || settings->write_directory != NULL;
-    struct state state = {.certs = NULL};
+    struct state state;
 
-    if (settings->state != NULL || wanted) {
-        if (state_open(&state, settings->state, settings->hostnames,
-                       settings->hostname_count)
-            == -1)
-            return -1;
-    } else if (RAND_bytes(state.ticket_secret, TICKETS_SECRET_BYTES) != 1) {
-        log_tls("no random numbers for session tickets");
+    if (state_open(&state, settings->state, wanted ? settings->hostnames : NULL,
+                   settings->hostname_count)
+        == -1)
         return -1;
-    }
-    if (!wanted) { /* of the state, only the secret is */
-        cert_set_free(state.certs);
-        state.certs = NULL;
-    }
     site->certs = state.certs;
     site->material = (struct policy_material){
         .certs = site->certs,

@@ -95,6 +95,8 @@ load(const struct folder *folder, struct state *state,
 {
     if (load_secret(folder, state->ticket_secret) == -1)
         return -1;
+    if (hostnames == NULL)
+        return 0;
     state->certs = keep_open(folder, hostnames, count);
     return state->certs == NULL ? -1 : 0;
 }
@@ -110,6 +112,8 @@ state_open(struct state *state, const char *directory,
     if (directory == NULL) {
         if (make_secret(state->ticket_secret) == -1)
             return -1;
+        if (hostnames == NULL)
+            return 0;
         state->certs = cert_set_new(hostnames, count);
         return state->certs == NULL ? -1 : 0;
     }

@@ -21,14 +21,15 @@
 
 /* What is kept. */
 struct state {
-    struct cert_set *certs; /* the caller frees it */
+    struct cert_set *certs; /* the caller frees it; NULL: not asked for */
     uint8_t ticket_secret[TICKETS_SECRET_BYTES];
 };
 
 /*
  * Load what there is and make the rest, the directory included: see keep.h for
- * what is made and what is an error.  Returns 0, or -1 with the culprit named
- * in the log and nothing to free.
+ * what is made and what is an error.  Without hostnames (NULL) that is the
+ * secret alone, and certificates are left alone.  Returns 0, or -1 with the
+ * culprit named in the log and nothing to free.
  */
 int state_open(struct state *state, const char *directory,
                const char *const *hostnames, size_t count);

@@ -369,7 +369,8 @@ def test_service_is_confined(units):
 
 
 def test_command_of_the_unit(start, tmp_path):
-    """An option that was renamed, everywhere but there."""
+    """An option that was renamed, everywhere but there; and keys for test
+    ports that do not exist, which take seconds."""
     text = (ROOT / "deploy/systemd/mapitest.service").read_text()
     command, = re.findall(r"^ExecStart=\S+ (.*)$", text, re.M)
     config = write_config(tmp_path, [PLAIN])
@@ -380,3 +381,6 @@ def test_command_of_the_unit(start, tmp_path):
         server = start(*words, base=None, log_format=None, ready=False,
                        env=manager.env)
         manager.wait(server, "READY")
+    # Keys of the published CAs have no place beside an operator's ports.
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {
+        "lock", "tickets.secret"}
