@@ -116,6 +116,40 @@ def make_certificate(folder, name="operator.example"):
     return chain, key
 
 
+class Names:
+    """A network with a name server that says nothing until it is told to.
+
+    .options are for start(); names are to be asked for with a dot at the end.
+    """
+
+    def __init__(self, network, folder):
+        resolv = folder / "resolv.conf"
+        resolv.write_text("nameserver 127.0.0.1\noptions timeout:30\n")
+        mount = f'mount --bind {resolv} /etc/resolv.conf && exec "$@"'
+        self.options = {"netns": network.pid, "prefix": [
+            *network.prefix, "unshare", "-m", "sh", "-c", mount, "sh"]}
+        self.sock = network.run(
+            lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.sock.bind(("127.0.0.1", 53))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def asked(self, seconds=20):
+        """Wait for a question; returns it and who asked."""
+        self.sock.settimeout(seconds * SLOW)
+        return self.sock.recvfrom(4096)
+
+    def deny(self, question, asker):
+        """There is no such name."""
+        head = question[:2] + b"\x81\x83" + question[4:6] + bytes(6)
+        end = question.index(b"\0", 12) + 5    # of the name, type and class
+        self.sock.sendto(head + question[12:end], asker)
+
+
 def troubles(server, start=0):
     """Lines of the JSON log that are warnings or errors."""
     return [line for line in server.log(start)

@@ -15,7 +15,8 @@ import mapi
 import procfs
 from load import login_once
 from server import BIN, ROOT, wait_for
-from service import Manager, activated, listener, troubles, write_config
+from service import (Manager, Names, activated, listener, troubles,
+                     write_config)
 from streams import Raw, Tls, client_context
 from test_health import health, unhealthy
 
@@ -139,6 +140,36 @@ def test_stop_beside_a_silent_name_server(start, tmp_path):
     pid, = server.processes("resolver")
     os.kill(pid, signal.SIGSTOP)
     assert server.stop() == 0
+
+
+def test_stop_in_a_reload(start, tmp_path, make_network):
+    """READY=1 after STOPPING=1, because a check has come to its end."""
+    config = write_config(tmp_path, [PLAIN])
+    # Not an abstract socket: those are the network namespace's.
+    with (Manager(tmp_path) as manager,
+          Names(make_network(), tmp_path) as names):
+        server = start("--config", config, "--drain-timeout", "100",
+                       env=manager.env, **names.options)
+        manager.wait(server, "READY")
+        stream = server.inside(lambda: Raw(server.address("plain")))
+        assert stream.recv(1)       # it is not in the queue any more
+        write_config(tmp_path, [("front", "127.0.0.1:0", {
+            "plain": True, "backend": "db.example:1"})])
+        server.send_signal(signal.SIGHUP)
+        manager.wait(server, "RELOADING")
+        question = names.asked()
+        assert "mapitest:check" in commands(server).values()
+        server.send_signal(signal.SIGTERM)
+        manager.wait(server, "STOPPING")
+        names.deny(*question)
+        while "mapitest:check" in commands(server).values():
+            try:
+                names.deny(*names.asked(0.1))
+            except TimeoutError:
+                pass
+        stream.close()
+        assert server.wait_exit() == 0
+        manager.nothing_more()
 
 
 def test_children_do_not_know(start):

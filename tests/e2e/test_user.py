@@ -19,7 +19,7 @@ import mapi
 import procfs
 from load import login_once
 from server import BIN, wait_for
-from service import make_certificate, troubles, write_config
+from service import Names, make_certificate, troubles, write_config
 from streams import Raw, Tls, client_context
 from test_commandline import fails
 
@@ -170,6 +170,20 @@ def test_private_key_and_reload(front, tmp_path):
     wait_for(lambda: front.api("/api/status")["reload"]["done"] == 2,
              what="the reload")
     assert presents(front, "front", front.chain)
+
+
+def test_check_at_the_start(begin, tmp_path, make_network):
+    """Keys that are parsed, and names that are resolved, by root; and a
+    process that waits for a name server after its master's death."""
+    config = write_config(tmp_path, [("front", "127.0.0.1:0", {
+        "plain": True, "backend": "db.example:1"})])
+    with Names(make_network(), tmp_path) as names:
+        server = begin("--config", config, ready=False, **names.options)
+        names.asked()
+        checker, = children(server)
+        check_dropped(checker)
+        os.kill(server.pid, signal.SIGKILL)
+        wait_for(lambda: not server.survivors(), 1, "all gone")
 
 
 def test_low_port(begin, netns):
