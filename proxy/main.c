@@ -58,6 +58,18 @@ check(const struct settings *settings)
     return result;
 }
 
+/* One that comes while we start would end us: it waits for the master's loop,
+ * which lets it through. */
+static void
+hold_hangups(void)
+{
+    sigset_t hangup;
+
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hangup, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -87,6 +99,8 @@ main(int argc, char **argv)
         return check(&settings) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
     if (net_raise_limit() == -1)
         log_errno("cannot raise the limit of open files");
+    if (settings.serve)
+        hold_hangups();
     if (site_open(&site, &settings) == -1)
         goto done;
     if (settings.write_directory != NULL && write_files(&site) == -1)

@@ -244,6 +244,17 @@ on_watchdog(struct ev_loop *loop, ev_timer *timer, int ready)
         (void)notify_watchdog();
 }
 
+/* What came earlier was held by main(). */
+static void
+let_hangups_through(void)
+{
+    sigset_t hangup;
+
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_UNBLOCK, &hangup, NULL);
+}
+
 static void
 start_watchers(struct master *m)
 {
@@ -265,6 +276,7 @@ start_watchers(struct master *m)
     ev_signal_start(m->loop, &m->terminate);
     ev_signal_start(m->loop, &m->interrupt);
     ev_signal_start(m->loop, &m->hangup);
+    let_hangups_through();
     if (site->settings->renew_after > 0 && site->editions[CREW_TEST] != NULL)
         ev_timer_start(m->loop, &m->renew);
     if (site->editions[CREW_CONFIGURED] != NULL) {

@@ -364,6 +364,19 @@ def test_address_in_use(site):
         site.succeed()
 
 
+def test_wider_address(idle_site):
+    """Not possible without a gap: the same number on all addresses is in use,
+    by ourselves.  It must be refused, not half done."""
+    site, number = idle_site, free_port()
+    site.ports["one"]["listen"] = [f"127.0.0.1:{number}"]
+    site.start()
+    with undisturbed(site):
+        site.ports["one"]["listen"] = [f"0.0.0.0:{number}"]
+        site.save()
+        site.ports["one"]["listen"] = [f"127.0.0.1:{number}"]
+        refuse(site, f"0.0.0.0:{number}")
+
+
 def test_backend_without_address(site):
     with undisturbed(site):
         site.ports["new"] = site.port("db.invalid:50000")
