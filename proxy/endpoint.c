@@ -266,6 +266,7 @@ write_tls(struct endpoint *end, struct buf *from, bool more)
     enum io result = endpoint_flush(end);
     bool moved = false;
 
+    end->bio.bulk = from->length > POOL_CHUNK;
     while (result == IO_DONE && from->length > 0) {
         size_t piece =
             from->length < RECORD_PLAIN ? from->length : RECORD_PLAIN;

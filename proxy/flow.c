@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/flow.h"
 
-/* Bytes of one turn.  A bulk transfer then waits for its sink's writability,
- * which mostly is true already: others get their turn and no event is lost. */
+/* Bytes of one turn: then others have theirs. */
 #define TURN_QUOTA (4 * POOL_CHUNK)
 
 #define SHORT_TALK (16 * 1024)
@@ -28,6 +27,16 @@ source_done(struct flow *flow, enum io how)
     flow->source_end = how;
 }
 
+/* Storage that suits the transfer: few large sends cost less than many. */
+static bool
+borrow(struct flow *flow)
+{
+    if (flow->buf.length == 0 && flow->bulk != pool_is_bulk(&flow->buf))
+        pool_return(flow->pool, &flow->buf);
+    return (flow->bulk && pool_lend_bulk(flow->pool, &flow->buf, POOL_BULK))
+           || pool_lend(flow->pool, &flow->buf, POOL_CHUNK);
+}
+
 /* True if bytes came in, or the end did. */
 static bool
 fill(struct flow *flow)
@@ -41,7 +50,7 @@ fill(struct flow *flow)
         flow->source->waits |= WAIT_READ;
         return false;
     }
-    if (!pool_lend(flow->pool, &flow->buf, POOL_CHUNK)) {
+    if (!borrow(flow)) {
         source_done(flow, IO_BROKEN);
         return true;
     }
@@ -49,6 +58,8 @@ fill(struct flow *flow)
         return false;
     result = endpoint_read(flow->source, &flow->buf);
     flow->taken += flow->buf.length - before;
+    flow->bulk = buf_room(&flow->buf) == 0
+                 || (flow->bulk && flow->buf.length > POOL_CHUNK);
     if (result == IO_EOF || result == IO_BROKEN)
         source_done(flow, result);
     return result != IO_AGAIN;
@@ -99,6 +110,18 @@ shut_sink(struct flow *flow)
         flow->state = FLOW_BROKEN;
 }
 
+/* Wait for something that is true already, so that no event is lost: bytes that
+ * the socket still has or, as nothing tells of those that OpenSSL holds, that
+ * the sink is writable. */
+static void
+yield_turn(struct flow *flow)
+{
+    if (flow->source->ssl == NULL)
+        flow->source->waits |= WAIT_READ;
+    else
+        flow->sink->waits |= WAIT_WRITE;
+}
+
 enum flow_state
 flow_run(struct flow *flow)
 {
@@ -113,7 +136,7 @@ flow_run(struct flow *flow)
         if (flow->state == FLOW_FLUSH && flow->buf.length == 0)
             shut_sink(flow);
         if (flow->taken >= quota) {
-            flow->sink->waits |= WAIT_WRITE;
+            yield_turn(flow);
             break;
         }
     }

@@ -32,6 +32,7 @@ struct flow {
     struct endpoint *source;
     struct endpoint *sink;
     struct pool *pool;
+    bool bulk; /* the source has more than a usual block takes */
     bool last; /* the other direction is over already */
     struct buf buf;
     uint64_t taken;     /* bytes that the source has produced */

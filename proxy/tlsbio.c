@@ -107,7 +107,8 @@ bio_write(BIO *bio, const char *bytes, int length)
     BIO_clear_retry_flags(bio);
     if (io->mute || length <= 0)
         return length;
-    if (!pool_lend(io->pool, &io->out, POOL_BLOCK))
+    if (!(io->bulk && pool_lend_bulk(io->pool, &io->out, POOL_BULK_BLOCK))
+        && !pool_lend(io->pool, &io->out, POOL_BLOCK))
         return -1;
     if (io->held != NULL)
         release(io);

@@ -28,6 +28,7 @@ struct tlsbio {
     int fd;
     struct pool *pool;
     struct buf out; /* records that the socket has not taken yet */
+    bool bulk;      /* more is coming than a usual block takes */
     uint8_t *held;  /* what may wait for the next write; NULL: nothing */
     size_t held_length;
     bool drained;     /* nothing more is read until the socket is readable */
