@@ -15,7 +15,7 @@
 #include "base/net.h"
 
 struct inbound {
-    uint8_t *bytes; /* NULL until something came */
+    uint8_t *bytes; /* NULL before the first call */
     size_t length;
 };
 

@@ -65,7 +65,7 @@ class Mapitest:
                  http=None, pass_fds=()):
         self.host = host
         self.http = http            # for --config alone: where HTTP is
-        self.tester = base is not None
+        self.tester = base is not None or "--config" not in args
         self.netns = netns
         self.lines = []
         self.news = threading.Condition()

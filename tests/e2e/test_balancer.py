@@ -4,7 +4,6 @@ SPDX-License-Identifier: MPL-2.0
 """
 
 import os
-import socket
 import select
 import ssl
 
@@ -212,7 +211,8 @@ def check_refused(server, sent, port="a", fin=False):
     record = server.wait_connection(stream.local_port)
     assert record["end"] == "refused"
     assert record["client"] == "127.0.0.1" and record["via"] is None
-    assert "the load balancer's PROXY header: " in server.text(server.test_from)
+    said = server.text(server.test_from)
+    assert "the load balancer's PROXY header: " in said
     assert record["backend"] is None and record["bytes_up"] == 0
 
 

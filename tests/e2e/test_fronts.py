@@ -3,18 +3,15 @@
 SPDX-License-Identifier: MPL-2.0
 """
 
-import socket
 import ssl
 import subprocess
 
 import pytest
 
-import backends
 import mapi
-from fronts import (connect, exchange, front, read_proxy_header, simulated,
-                    write_config)
-from server import Mapitest, wait_for
-from streams import Raw, Tls, client_context
+from fronts import connect, front, simulated, write_config
+from server import Mapitest
+from streams import Raw, client_context
 
 TLS1_2, TLS1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 

@@ -15,7 +15,7 @@ import mapi
 from fronts import (connect, exchange, front, read_proxy_header, simulated,
                     write_config)
 from records import unread
-from server import BIN, wait_for
+from server import BIN
 from streams import TIMEOUT, Raw
 from verdicts import assert_served
 
