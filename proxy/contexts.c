@@ -353,13 +353,16 @@ choose(const struct contexts *f, struct slice name)
 {
     /* To OpenSSL, ".example.com" is any name below, and a wildcard's star is a
      * label like others; no host is called so. */
+    static const unsigned exact_first[] = {X509_CHECK_FLAG_NO_WILDCARDS, 0};
+
     if (name.length == 0 || *name.bytes == '.' || *name.bytes == '*')
         return NULL;
-    for (size_t i = 0; i < f->count; i++)
-        if (X509_check_host(f->choices[i].leaf, (const char *)name.bytes,
-                            name.length, 0, NULL)
-            == 1)
-            return &f->choices[i];
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < f->count; i++)
+            if (X509_check_host(f->choices[i].leaf, (const char *)name.bytes,
+                                name.length, exact_first[k], NULL)
+                == 1)
+                return &f->choices[i];
     return NULL;
 }
 

@@ -92,6 +92,7 @@ class Pki:
         self.ca = Authority(folder, "ca")
         self.sales = self.ca.issue("sales", "sales.example", "localhost")
         self.wild = self.ca.issue("wild", "*.wild.example", one_file=True)
+        self.own = self.ca.issue("own", "own.wild.example")
         self.reports = self.ca.issue("reports", "reports.example")
         self.clients = Authority(folder, "clients")
         self.client = self.clients.issue("alice")

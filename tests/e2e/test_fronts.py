@@ -19,7 +19,7 @@ TLS1_2, TLS1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 @pytest.fixture(scope="module")
 def many(pki, tmp_path_factory):
     """One server with a port for each way to do TLS."""
-    certificates = [pki.sales.row, pki.wild.row, pki.reports.row]
+    certificates = [pki.sales.row, pki.wild.row, pki.reports.row, pki.own.row]
     ca = str(pki.clients.path)
     rows = [
         ("usual", {}),
@@ -120,7 +120,8 @@ def test_groups(many):
     ("sales.example", "sales"), ("localhost", "sales"),
     ("SALES.Example", "sales"), ("reports.example", "reports"),
     ("RePorts.Example", "reports"), ("a.wild.example", "wild"),
-    ("A.WILD.EXAMPLE", "wild")])
+    ("A.WILD.EXAMPLE", "wild"),
+    ("own.wild.example", "own")])   # an exact name before a wildcard's
 def test_certificate_by_name(many, pki, version, name, sni, leaf):
     """The wrong certificate for a name."""
     stream = simulated(many, name, sni=sni, version=version)
