@@ -114,6 +114,21 @@ is_unfinished(enum conn_state state)
     return state == CONN_ANNOUNCE || state == CONN_HANDSHAKE;
 }
 
+/* A handshake is over, for which the backend was connected early; in vain, if
+ * the client does not come to it. */
+static void
+leave_early(struct conn *c, enum conn_state next)
+{
+    if (!c->early)
+        return;
+    c->service->early--;
+    c->early = false;
+    if (next == CONN_CONNECT)
+        return;
+    endpoint_close(&c->backend);
+    c->event.backend[0] = '\0';
+}
+
 /* Count what still has to prove that it is a client. */
 static void
 count_handshakes(struct conn *c, enum conn_state next)
@@ -126,8 +141,7 @@ count_handshakes(struct conn *c, enum conn_state next)
     } else {
         c->owner->handshakes--;
         c->service->handshakes--;
-        c->service->early -= c->early;
-        c->early = false;
+        leave_early(c, next);
         c->owner->shaken(c->owner);
     }
 }

@@ -69,12 +69,13 @@ broke(struct endpoint *end, bool *direction, int error)
     return IO_BROKEN;
 }
 
-/* Send bytes until all are gone or the socket is full. */
+/* Send bytes until all are gone or the socket is full; flags are send()'s. */
 static enum io
-send_all(struct endpoint *end, struct buf *from)
+send_all(struct endpoint *end, struct buf *from, int flags)
 {
     while (from->length > 0 && !end->blocked) {
-        ssize_t n = send(end->fd, buf_peek(from), from->length, MSG_NOSIGNAL);
+        ssize_t n =
+            send(end->fd, buf_peek(from), from->length, MSG_NOSIGNAL | flags);
 
         if (n >= 0) {
             end->blocked = (size_t)n < from->length;
@@ -93,8 +94,8 @@ send_all(struct endpoint *end, struct buf *from)
     return IO_AGAIN;
 }
 
-enum io
-endpoint_flush(struct endpoint *end)
+static enum io
+flush(struct endpoint *end, int flags)
 {
     enum io result;
 
@@ -102,10 +103,16 @@ endpoint_flush(struct endpoint *end)
         return IO_DONE;
     if (end->unwritable)
         return IO_BROKEN;
-    result = send_all(end, &end->bio.out);
+    result = send_all(end, &end->bio.out, flags);
     if (result != IO_AGAIN)
         pool_return(end->bio.pool, &end->bio.out);
     return result;
+}
+
+enum io
+endpoint_flush(struct endpoint *end)
+{
+    return flush(end, 0);
 }
 
 bool
@@ -306,7 +313,7 @@ endpoint_write(struct endpoint *end, struct buf *from, bool more)
         return IO_BROKEN;
     if (end->ssl != NULL)
         return write_tls(end, from, more);
-    result = send_all(end, from);
+    result = send_all(end, from, 0);
     return result == IO_AGAIN && from->length < before ? IO_DONE : result;
 }
 
@@ -338,8 +345,9 @@ endpoint_shut(struct endpoint *end, bool cut)
                  : endpoint_flush(end);
     if (result == IO_DONE && !cut)
         notify(end);
+    /* FIN, which follows at once, shares the last segment. */
     if (result == IO_DONE)
-        result = endpoint_flush(end);
+        result = flush(end, MSG_MORE);
     if (result != IO_DONE)
         return result;
     end->shut = true;

@@ -15,8 +15,8 @@ import mapi
 from fronts import (connect, exchange, front, read_proxy_header, simulated,
                     write_config)
 from records import unread
-from server import BIN
-from streams import TIMEOUT, Raw
+from server import BIN, wait_for
+from streams import TIMEOUT, Raw, client_hello
 from verdicts import assert_served
 
 LONG = {"handshake": 600, "connect": 600, "first_byte": 600, "idle": 600,
@@ -364,3 +364,40 @@ def test_keepalive_of_a_port(configured, backend):
             capture_output=True, text=True, check=True).stdout
         minutes = re.search(r"keepalive,(\d+)min", shown)
         assert minutes and 350 <= int(minutes[1]) <= 360, shown
+
+
+# The backend connected while the handshake runs
+
+
+def stall(server, name):
+    """A client that has our flight and says nothing more."""
+    stream = Raw(server.address(name))
+    stream.send(client_hello())
+    assert stream.recv()
+    return stream
+
+
+def test_early(start, pki, tmp_path, backend):
+    """More than 8 stalled handshakes that hold a MonetDB's connections, or
+    others that do without being asked to; and clients that cannot get in."""
+    early, late = backend(backends.echo), backend(backends.echo)
+    path = write_config(
+        tmp_path, front("early", pki, early.target, connect_early=True),
+        front("late", pki, late.target))
+    server = start("--config", path, "--workers", "1")
+    stalled = [stall(server, "early") for _ in range(12)]
+    also = stall(server, "late")
+    wait_for(lambda: len(early.peers) == 8, 10, "8 early connections")
+    assert late.peers == []
+    for name in ("early", "late"):
+        with connect(server, name) as stream:
+            stream.send(b"hello")
+            assert stream.recv_exactly(5) == b"hello"
+    assert len(early.peers) == 9 and len(late.peers) == 1
+    for stream in [*stalled, also]:
+        stream.close()
+    # They are given back when their handshakes fail, and nobody was served.
+    for stream in stalled:
+        assert server.wait_connection(stream.local_port)["backend"] is None
+    wait_for(lambda: all(peer.sock.fileno() == -1 for peer in early.peers), 10,
+             "the end of the early connections")
