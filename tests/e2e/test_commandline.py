@@ -285,11 +285,11 @@ def test_advertise_base(start, inside, files_of):
 @pytest.mark.parametrize("option", ["-l", "--listen-addr", "--listen"])
 @pytest.mark.parametrize("host, other", [("127.0.0.1", "::1"),
                                          ("::1", "127.0.0.1")])
-def test_listen(start, option, host, other):
+def test_listen(start, inside, option, host, other):
     """An address that was not asked for; the old image says --listen."""
-    server = start(option, host, host=host)
+    server = start(option, host, host=host, **inside)
     for port in server.ports.values():
-        Raw((host, port)).close()
+        assert not refused(server, host, port)
         assert refused(server, other, port)
 
 

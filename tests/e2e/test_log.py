@@ -79,7 +79,7 @@ def test_ipv6_client(shared):
     ("server1", "other", b"\xfe\xfd\xfc\xfb\xfa"),
     ("plain", "tls", client_hello()),
     ("plain", "http", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
-])
+], ids=lambda value: value if isinstance(value, str) else "")
 def test_first_bytes(shared, port, first, data):
     """A mishap that the line does not tell apart from others."""
     with Raw(shared.address(port)) as stream:
