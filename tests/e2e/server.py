@@ -271,15 +271,17 @@ class Mapitest:
         records = map(self.parse_connection, self.log(start))
         return [record for record in records if record is not None]
 
-    def wait_connection(self, client_port, port=None, seconds=10):
+    def wait_connection(self, client_port, port=None, seconds=10, end=None):
         """The record of the connection that came from client_port.
 
-        Port numbers come again: only this test's part of the log counts.
+        Port numbers come again: only this test's part of the log counts, and
+        where a test makes thousands of connections, only those of that end.
         """
         def find(line):
             record = self.parse_connection(line)
             if (record and record["client_port"] == client_port
-                    and port in (None, record["port"])):
+                    and port in (None, record["port"])
+                    and end in (None, record["end"])):
                 return record
             return None
         return self._wait(find, seconds, f"connection from {client_port}",
