@@ -251,6 +251,7 @@ read_tls(struct endpoint *end, struct buf *into)
             break;
         }
         buf_commit(into, n);
+        end->bio.turn = 0; /* into's room is what bounds data */
         moved = true;
     }
     /* OpenSSL may have answered: a KeyUpdate, an alert. */
