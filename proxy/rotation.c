@@ -233,7 +233,10 @@ rotation_reload(struct master *m, enum reload what)
         master_tell_systemd(m);
         return;
     }
-    m->files = m->glance = operator_files_signature(now->config);
+    /* If this fails, files that have changed are still to be tried with the
+     * configuration in force, unless it is that which is read here. */
+    if (what == RELOAD_FILES)
+        m->files = m->glance = operator_files_signature(now->config);
     rotation->next = make_next(m, what);
     if (rotation->next == NULL) {
         reload_done(m, log_last_error());
