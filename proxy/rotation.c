@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -360,8 +359,7 @@ reload_done(struct master *m, const char *error)
         reloads->failed++;
     else
         reloads->done++;
-    snprintf(reloads->error, sizeof reloads->error, "%s",
-             error != NULL ? error : "");
+    log_cut(reloads->error, sizeof reloads->error, error != NULL ? error : "");
     edition_free(rotation->next);
     edition_free(rotation->old);
     rotation->next = rotation->old = NULL;
