@@ -276,20 +276,26 @@ log_record(enum log_level level, const char *text, json_t *fields)
     errno = saved;
 }
 
-/* Keep a text for log_last_error(), cut between two characters. */
-static void
-remember(const char *text)
+void
+log_cut(char *out, size_t room, const char *text)
 {
     size_t length = strlen(text);
 
-    if (length >= sizeof state.last_error) {
-        length = sizeof state.last_error - 1;
+    if (length >= room) {
+        length = room - 1;
         while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
             length--;
     }
-    memcpy(state.last_error, text, length);
-    state.last_error[length] = '\0';
-    neutralise(state.last_error, length);
+    memcpy(out, text, length);
+    out[length] = '\0';
+}
+
+/* Keep a text for log_last_error(). */
+static void
+remember(const char *text)
+{
+    log_cut(state.last_error, sizeof state.last_error, text);
+    neutralise(state.last_error, strlen(state.last_error));
 }
 
 const char *

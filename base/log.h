@@ -76,6 +76,10 @@ void log_tls(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 const char *log_last_error(void);
 
+/* Copy a text to out, cut between two characters of UTF-8 if room, which is not
+ * 0, is too small for it and its NUL. */
+void log_cut(char *out, size_t room, const char *text);
+
 /*
  * A message that has fields of its own: text is the line in text format; with
  * LOG_JSON the line is the object fields, with "time", "level" and "message"

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <openssl/rand.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -41,7 +40,7 @@ checker_report(struct edition *edition, int channel)
 
     if (checker_check(edition) == -1) {
         message.kind = MESSAGE_FAILED;
-        snprintf(message.text, sizeof message.text, "%s", log_last_error());
+        log_cut(message.text, sizeof message.text, log_last_error());
         (void)channel_push(channel, &message);
         return EXIT_FAILURE;
     }

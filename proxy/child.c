@@ -5,6 +5,7 @@
 #include <ev.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,18 @@ become_child(pid_t master, const char *name,
      * read it. */
     if (privileges_drop_in_child(privileges, master) == -1)
         _exit(EXIT_FAILURE);
+}
+
+/* Whoever reads a process that talks to strangers, and makes no tickets, shall
+ * not find there what opens the operator's. */
+static void
+forget_secret(const struct child_task *task)
+{
+    struct policy_material *material = &task->site->material;
+
+    if (task->slot->kind != PROCESS_WORKER)
+        OPENSSL_cleanse(material->ticket_secret,
+                        sizeof material->ticket_secret);
 }
 
 static int
@@ -275,6 +288,7 @@ child_start(const struct child_task *task)
 
     if (pid == 0) {
         become_child(master, names[task->slot->kind], &task->site->privileges);
+        forget_secret(task);
         exit(run(task));
     }
     if (pid > 0)

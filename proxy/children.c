@@ -200,6 +200,7 @@ note_exit(struct child *child, int status)
         log_error("a worker of the new configuration %s", how);
         children_free(child);
         rotation_abort(m, crew);
+        rotation_advance(m); /* as above */
     } else if (!m->serving) {
         exit_text(status, how);
         log_error("%s %d %s before it could serve", process_names[child->kind],

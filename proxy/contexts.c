@@ -52,6 +52,17 @@ is_end_of_pem(void)
            && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
+/* No terminal is asked for a passphrase, of a certificate neither. */
+static int
+no_passphrase(char *out, int room, int writing, void *asked)
+{
+    (void)out;
+    (void)room;
+    (void)writing;
+    *(bool *)asked = true;
+    return -1;
+}
+
 typedef int take_certificate(void *context, X509 *x509, size_t position);
 
 /*
@@ -66,13 +77,15 @@ each_certificate(const struct contexts *f, const struct operator_file *file,
     char *bytes = operator_file_read(f->config, file, &length);
     BIO *bio = bytes == NULL ? NULL : BIO_new_mem_buf(bytes, (int)length);
     size_t position = 0;
+    bool encrypted = false;
     int result = -1;
     X509 *x509;
 
     if (bio == NULL)
         goto done;
     ERR_clear_error();
-    while ((x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+    while ((x509 = PEM_read_bio_X509(bio, NULL, no_passphrase, &encrypted))
+           != NULL) {
         int taken = take(context, x509, position++);
 
         X509_free(x509);
@@ -104,17 +117,6 @@ take_chain(void *arg, X509 *x509, size_t position)
     if (position == 0)
         return SSL_CTX_use_certificate(context, x509) == 1 ? 0 : -1;
     return SSL_CTX_add1_chain_cert(context, x509) == 1 ? 0 : -1;
-}
-
-/* No terminal is asked for a passphrase. */
-static int
-no_passphrase(char *out, int room, int writing, void *asked)
-{
-    (void)out;
-    (void)room;
-    (void)writing;
-    *(bool *)asked = true;
-    return -1;
 }
 
 static int

@@ -187,17 +187,20 @@ on_renew(struct ev_loop *loop, ev_timer *timer, int ready)
 }
 
 /* A change counts once it has stood for two looks: who replaces a chain and its
- * key needs a moment for both. */
+ * key needs a moment for both.  A reload under way may be bringing it. */
 static void
 on_watch(struct ev_loop *loop, ev_timer *timer, int ready)
 {
     struct master *m = timer->data;
-    struct operator_signature now =
-        operator_files_signature(m->site->editions[CREW_CONFIGURED]->config);
-    bool settled = now.hash == m->glance.hash;
+    struct operator_signature now;
+    bool settled;
 
     (void)loop;
     (void)ready;
+    if (m->rotations[CREW_CONFIGURED].step != ROTATION_NONE)
+        return;
+    now = operator_files_signature(m->site->editions[CREW_CONFIGURED]->config);
+    settled = now.hash == m->glance.hash;
     m->glance = now;
     if (now.hash == m->files.hash || !settled)
         return;

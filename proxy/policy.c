@@ -139,7 +139,6 @@ set_tickets(SSL_CTX *context, bool issue,
             const struct policy_material *material,
             const uint8_t id[POLICY_SESSION_BYTES])
 {
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (!issue) {
         SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
         return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
@@ -158,6 +157,9 @@ policy_prepare(SSL_CTX *context, int tls_min, int tls_max)
                                   | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER
                                   | SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(context, 1);
+    /* Sessions are in tickets, or nowhere: what a worker remembers costs memory
+     * for each client, and no other worker knows it. */
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(context, 0);
     SSL_CTX_set_info_callback(context, endpoint_info);
     SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -233,7 +232,10 @@ rotation_reload(struct master *m, enum reload what)
         master_tell_systemd(m);
         return;
     }
-    m->files = m->glance = operator_files_signature(now->config);
+    /* If this fails, files that have changed are still to be tried with the
+     * configuration in force, unless it is that which is read here. */
+    if (what == RELOAD_FILES)
+        m->files = m->glance = operator_files_signature(now->config);
     rotation->next = make_next(m, what);
     if (rotation->next == NULL) {
         reload_done(m, log_last_error());
@@ -357,8 +359,7 @@ reload_done(struct master *m, const char *error)
         reloads->failed++;
     else
         reloads->done++;
-    snprintf(reloads->error, sizeof reloads->error, "%s",
-             error != NULL ? error : "");
+    log_cut(reloads->error, sizeof reloads->error, error != NULL ? error : "");
     edition_free(rotation->next);
     edition_free(rotation->old);
     rotation->next = rotation->old = NULL;

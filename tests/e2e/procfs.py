@@ -55,6 +55,20 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def remembers(pid, secret):
+    """True if the bytes stand somewhere in memory that the process writes."""
+    with open(f"/proc/{pid}/maps") as maps, \
+            open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, mode = line.split()[:2]
+            if mode[:2] == "rw":
+                begin, end = (int(text, 16) for text in span.split("-"))
+                memory.seek(begin)
+                if secret in memory.read(end - begin):
+                    return True
+    return False
+
+
 def pss(pid):
     """Proportional set size in bytes: memory with shared pages divided."""
     with open(f"/proc/{pid}/smaps_rollup") as stream:

@@ -78,6 +78,8 @@ def big(path):
         stream.truncate(64 << 20)
 
 
+LOCKED = ("-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\n"
+          f"DEK-Info: AES-128-CBC,{'0' * 32}\n\n")
 BAD = {
     "world_readable_key": ("key", lambda p: p.chmod(0o644), "everybody"),
     "world_writable_key": ("key", lambda p: p.chmod(0o602), "everybody"),
@@ -101,6 +103,9 @@ BAD = {
     "broken_issuer": ("chain", lambda p: p.write_text(
         p.read_text() + p.read_text().replace("MII", "MIIX", 1)),
         "cannot be read"),
+    "encrypted_certificate": ("chain", lambda p: p.write_text(
+        p.read_text().replace("-----BEGIN CERTIFICATE-----\n", LOCKED, 1)),
+        "cannot be read"),  # and not a prompt that a service waits at
     "no_client_ca": ("client_ca", lambda p: p.write_text("hello\n"),
                      "no certificate"),
 }

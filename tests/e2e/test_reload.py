@@ -32,6 +32,21 @@ def refuse(site, error, *, again=True):
         site.succeed()
 
 
+@pytest.mark.parametrize("shift", ["", "a"])
+@pytest.mark.parametrize("where", ["files", "check"])
+def test_error_is_cut(site, where, shift):
+    """A status that cannot be had while the last error, in the middle of a
+    character, is not UTF-8: health checks then end what serves well."""
+    path = "/".join([shift + "\u00fc" * 100] * 5)
+    if where == "files":
+        site.save(site.text().replace("first.pem", path))
+    else:
+        (site.folder / path).parent.mkdir(parents=True)
+        (site.folder / path).write_text("no certificate")
+        site.save(site.text().replace("first.pem", path))
+    refuse(site, "\u00fc" * 100)
+
+
 # What a reload can change
 
 

@@ -134,3 +134,19 @@ def test_files_change_beside_a_half_edited_configuration(idle_site, watching):
     del site.ports["unfinished"]
     site.save()
     site.succeed()
+
+
+def test_files_change_before_a_reload_that_fails(idle_site, watching):
+    """A renewed certificate that is never shown, because the hangup that came
+    with it found a broken configuration."""
+    site = idle_site.start()
+    new = make_certificate(site.folder, "new")
+    good = site.text()
+    with undisturbed_but(site):
+        put(site, "new.key", "rename", "first.key")
+        put(site, "new.pem", "rename", "first.pem")
+        site.save(good[:-10])
+        site.hangup()
+        wait_for(lambda: site.outcome()["failed"] == 1, what="a refusal")
+        watching(lambda: site.presented() == new)
+    assert site.outcome()["failed"] == 1

@@ -180,6 +180,25 @@ def test_hangup_during_a_reload_that_fails(idle_site, preload):
     site.login("good")
 
 
+def test_hangup_before_the_only_worker_dies(idle_site, preload):
+    """A second reload that is forgotten when the first one's worker dies, as
+    no other process is left whose end would call it to mind."""
+    site = idle_site.start("--workers", "1", env=preload.env)
+    preload.close("worker")
+    site.hangup()
+    (worker,) = wait_for(lambda: site.of_edition(1), what="a new worker")
+    wait_for(lambda: not site.server.processes("checker"), what="checked")
+    site.ports["late"] = site.port()
+    site.save()
+    site.hangup()
+    wait_for(lambda: not signal_pending(site.server.pid), what="taken")
+    os.kill(worker["pid"], signal.SIGKILL)
+    wait_for(lambda: site.outcome()["failed"] == 1, what="the first")
+    preload.open("worker")
+    wait_for(lambda: site.outcome()["done"] == 1, what="the second")
+    site.login("late")
+
+
 @pytest.mark.parametrize("where", ["check", "worker"])
 def test_stop_during_reload(idle_site, preload, where):
     """A stop that waits for a reload, or leaves a process of one behind."""

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from procfs import remembers
 from server import SANITIZED, wait_for
 from streams import Tls, client_context
 from test_commandline import fails
@@ -80,6 +81,17 @@ def test_restart_is_quick(start, state):
         times.append(time.monotonic() - began)
         server.stop()
     print(f"a restart serves after {1e3 * statistics.median(times):.0f} ms")
+
+
+@pytest.mark.skipif(SANITIZED, reason="its memory is terabytes")
+def test_who_knows_the_secret(start, state):
+    """The secret in the memory of a process that answers whoever asks for a
+    file: with it, recorded sessions of the operator's ports can be read."""
+    server = start("--state", state, "-f", "0:localhost:1")
+    secret = bytes.fromhex((state / "tickets.secret").read_text())
+    known = {kind: {remembers(pid, secret) for pid in server.processes(kind)}
+             for kind in ("worker", "control", "resolver")}
+    assert known == {"worker": {True}, "control": {False}, "resolver": {False}}
 
 
 @pytest.mark.parametrize("name", ["tickets.secret", "ca1.key", "ca2.crt",

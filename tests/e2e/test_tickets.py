@@ -71,6 +71,16 @@ def test_one_ticket(site, client):
         client, lambda: resumes(site, client, sessions[0])) == again
 
 
+def test_no_session_without_a_ticket(site):
+    """TLS 1.2 clients without tickets, of whom each worker remembers thousands:
+    memory for the asking, and sessions that no other worker knows."""
+    client = client_context(version=ssl.TLSVersion.TLSv1_2)
+    client.options |= ssl.OP_NO_TICKET
+    session, reused = visit(site, client)
+    assert not reused and not session.id
+    assert not resumes(site, client, session)
+
+
 def test_across_workers(idle_site, client):
     """Tickets that only the worker which issued them can read."""
     site = idle_site.start("--workers", "4")
