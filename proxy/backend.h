@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/net.h"
 #include "proxy/settings.h"
@@ -21,15 +22,17 @@ struct backend {
     const struct target *targets; /* none: the simulator */
     size_t target_count;
     struct net_address addresses[BACKEND_ADDRESSES_MAX]; /* tried in turn */
+    uint8_t
+        owners[BACKEND_ADDRESSES_MAX]; /* which target's, from 1; 0: any's */
     int count;
     bool simulator; /* ours: it gets a PROXY header */
 };
 
 /*
  * Resolve all targets, which blocks; addresses come in the order of targets.
- * A target that cannot be resolved is logged with whose it is ("-b", "port
- * 'sales'"), unless that is NULL.  Returns 0, or -1 if there is not a single
- * address; the old ones then stay.
+ * Of a target that cannot be resolved the old ones stay; it is logged with
+ * whose it is ("-b", "port 'sales'"), unless that is NULL.  Returns how many
+ * there are of these, or -1 if there is not a single address.
  */
 int backend_resolve(struct backend *backend, const char *whose);
 

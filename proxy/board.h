@@ -27,8 +27,9 @@ enum process_kind {
     PROCESS_CHECKER, /* of a new configuration, and gone again */
 };
 
-#define BOARD_ENDS  (END_BACKEND + 1)
-#define BOARD_SLOTS 512
+#define BOARD_ENDS (END_BACKEND + 1)
+/* As many workers as there can be, in all editions that a reload waits for. */
+#define BOARD_SLOTS (64 * 18 + 16)
 
 typedef _Atomic uint64_t counter;
 

@@ -30,13 +30,12 @@ refresh(struct backend *backend, const char *name, unsigned *failures)
     bool quiet = *failures % COMPLAINT_ROUNDS != 0;
 
     memcpy(before, backend->addresses, sizeof before);
-    if (backend_resolve(backend, quiet ? NULL : name) == -1) {
-        (*failures)++; /* the old addresses stay */
-        return false;
-    }
-    if (*failures > 0)
+    if (backend_resolve(backend, quiet ? NULL : name) != 0) {
+        (*failures)++;
+    } else if (*failures > 0) {
         log_info("%s: resolved again", name);
-    *failures = 0;
+        *failures = 0;
+    }
     if (count != backend->count)
         return true;
     for (int i = 0; i < count; i++)

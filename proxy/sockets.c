@@ -276,27 +276,38 @@ sockets_open_fronts(struct sockets *s, struct layout *layout,
     return 0;
 }
 
+/* Listen for HTTP on one address; NULL, or why that cannot be. */
+static const char *
+add_http(struct sockets *s, const struct net_address *address)
+{
+    struct listening *l;
+
+    if (s->base_count == SETTINGS_LIST_MAX)
+        return "too many addresses";
+    l = listening_open(address, "http", 1);
+    if (l == NULL)
+        return strerror(errno);
+    s->base[s->base_count++] = l;
+    return NULL;
+}
+
 int
 sockets_open_http(struct sockets *s, const struct config *config)
 {
     for (size_t i = 0; i < config->http_count; i++) {
         const struct target *target = &config->http[i];
-        struct net_address found[1];
-        const char *reason = "too many addresses";
-        struct listening *l = NULL;
+        struct net_address found[FRONT_LISTEN_MAX];
+        const char *reason = NULL;
+        int count = net_resolve(target->host, target->port, found,
+                                FRONT_LISTEN_MAX, &reason);
 
-        if (s->base_count < SETTINGS_LIST_MAX
-            && net_resolve(target->host, target->port, found, 1, &reason)
-                   != -1) {
-            l = listening_open(&found[0], "http", 1);
-            reason = strerror(errno);
-        }
-        if (l == NULL) {
+        for (int k = 0; k < count && reason == NULL; k++)
+            reason = add_http(s, &found[k]);
+        if (reason != NULL) {
             log_error("%s: http: cannot listen on %s, port %u: %s",
                       config->path, target->host, target->port, reason);
             return -1;
         }
-        s->base[s->base_count++] = l;
     }
     return 0;
 }
