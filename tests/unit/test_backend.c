@@ -67,6 +67,24 @@ what_cannot_be_resolved_stays(void **state)
     assert_string_equal(text(&backend, 0), "127.0.0.3:50000");
 }
 
+/* A dead name that takes all others with it. */
+static void
+the_others_are_found(void **state)
+{
+    struct target some[] = {
+        {true, "192.0.2.2", 2},
+        {true, "nowhere.invalid", 3},
+        {true, "2001:db8::1", 1},
+    };
+    struct backend backend = {.targets = some, .target_count = 3};
+
+    (void)state;
+    assert_int_equal(backend_resolve(&backend, NULL), 1);
+    assert_int_equal(backend.count, 2);
+    assert_string_equal(text(&backend, 0), "192.0.2.2:2");
+    assert_string_equal(text(&backend, 1), "[2001:db8::1]:1");
+}
+
 static void
 none_at_all_is_an_error(void **state)
 {
@@ -84,6 +102,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_come_in_the_order_of_targets),
         cmocka_unit_test(what_cannot_be_resolved_stays),
+        cmocka_unit_test(the_others_are_found),
         cmocka_unit_test(none_at_all_is_an_error),
     };
 

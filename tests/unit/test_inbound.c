@@ -16,7 +16,6 @@
 #include <sys/socket.h>
 
 #include "base/proxy2.h"
-#include "proxy/backend.h"
 
 static const char behind[] = "what follows";
 
@@ -223,35 +222,6 @@ ends_early(void **state)
     setup(state);
 }
 
-/* Would catch addresses out of order, or a dead name that takes all others
- * with it. */
-static void
-backends_are_resolved_in_order(void **state)
-{
-    struct target targets[] = {
-        {true, "192.0.2.2", 2},
-        {true, "nowhere.invalid", 3},
-        {true, "2001:db8::1", 1},
-    };
-    struct backend backend = {.targets = targets, .target_count = 3};
-    struct net_address want;
-
-    (void)state;
-    assert_int_equal(backend_resolve(&backend, NULL), 0);
-    assert_int_equal(backend.count, 2);
-    assert_true(net_numeric("192.0.2.2", 2, &want));
-    assert_true(net_equal(&backend.addresses[0], &want));
-    assert_true(net_numeric("2001:db8::1", 1, &want));
-    assert_true(net_equal(&backend.addresses[1], &want));
-    assert_true(backend_has_names(&backend));
-    backend.targets = &targets[1];
-    backend.target_count = 1;
-    assert_int_equal(backend_resolve(&backend, NULL), -1);
-    assert_int_equal(backend.count, 2); /* the old ones stay */
-    backend.targets = targets;
-    assert_false(backend_has_names(&backend));
-}
-
 int
 main(void)
 {
@@ -263,7 +233,6 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(broken, setup, teardown),
         cmocka_unit_test_setup_teardown(ends_early, setup, teardown),
-        cmocka_unit_test(backends_are_resolved_in_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
