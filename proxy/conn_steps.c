@@ -245,7 +245,7 @@ note_failures(struct conn *c)
     }
     /* Nobody takes the backend's output any more, so it may never take what is
      * left of the client's input. */
-    if (c->client.unwritable && c->backend.blocked)
+    if (c->client.unwritable && (c->backend.waits & WAIT_WRITE) != 0)
         c->up.state = FLOW_BROKEN;
     if (c->backend.unreadable) {
         conn_ends_backend(c, c->backend.error);

@@ -37,7 +37,7 @@ processes_json(const struct board *board)
     for (size_t i = 0; i < BOARD_SLOTS; i++) {
         const struct process_slot *slot = &board->slots[i];
 
-        if (slot->kind != PROCESS_NONE)
+        if (slot->kind != PROCESS_NONE && slot->pid != 0) /* just starting */
             json_array_append_new(
                 list,
                 json_pack("{s:s, s:s?, s:i, s:i, s:i, s:i, s:o}", "kind",
