@@ -193,12 +193,13 @@ conn_free(struct conn *c)
     c->event.total_seconds = conn_since(c, c->accepted_at);
     flow_drop(&c->up);
     flow_drop(&c->down);
-    endpoint_close(&c->client);
-    endpoint_close(&c->backend);
-    inbound_drop(&c->inbound);
+    /* Before the client knows: it may come again at once. */
     gate_leave(&owner->gate, &c->service->port);
     if (c->admitted)
         gate_leave_client(&owner->gate, &c->service->port, &c->event.client);
+    endpoint_close(&c->client);
+    endpoint_close(&c->backend);
+    inbound_drop(&c->inbound);
     if (!c->turned_away) {
         count_end(c);
         count(&owner->gate.slot->lost_events,
