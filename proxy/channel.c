@@ -57,6 +57,19 @@ channel_push(int channel, const struct message *message)
 }
 
 int
+channel_push_backend(int channel, size_t index, const struct backend *backend)
+{
+    struct message message = {
+        .kind = MESSAGE_RESOLVED,
+        .backend = (uint16_t)index,
+        .count = backend->count,
+    };
+
+    memcpy(message.addresses, backend->addresses, sizeof message.addresses);
+    return channel_push(channel, &message);
+}
+
+int
 channel_say(int channel, enum message_kind kind)
 {
     const struct message message = {.kind = kind};

@@ -50,6 +50,10 @@ int channel_send(int channel, const struct message *message, int fd);
  * nothing else to do. */
 int channel_push(int channel, const struct message *message);
 
+/* The same for where the backend of that index is: MESSAGE_RESOLVED. */
+int
+channel_push_backend(int channel, size_t index, const struct backend *backend);
+
 /* Send a message that is nothing but its kind.  Returns as above. */
 int channel_say(int channel, enum message_kind kind);
 

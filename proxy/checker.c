@@ -2,10 +2,8 @@
 #include "proxy/checker.h"
 
 #include <errno.h>
-#include <openssl/rand.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,24 +33,17 @@ checker_check(struct edition *edition)
 int
 checker_report(struct edition *edition, int channel)
 {
-    struct message message = {.kind = MESSAGE_RESOLVED};
+    struct message failed = {.kind = MESSAGE_FAILED};
     const struct message fit = {.kind = MESSAGE_READY};
 
     if (checker_check(edition) == -1) {
-        message.kind = MESSAGE_FAILED;
-        log_cut(message.text, sizeof message.text, log_last_error());
-        (void)channel_push(channel, &message);
+        log_cut(failed.text, sizeof failed.text, log_last_error());
+        (void)channel_push(channel, &failed);
         return EXIT_FAILURE;
     }
-    for (size_t i = 0; i < edition->backend_count; i++) {
-        const struct backend *backend = &edition->backends[i];
-
-        message.backend = (uint16_t)i;
-        message.count = backend->count;
-        memcpy(message.addresses, backend->addresses, sizeof message.addresses);
-        if (channel_push(channel, &message) == -1)
+    for (size_t i = 0; i < edition->backend_count; i++)
+        if (channel_push_backend(channel, i, &edition->backends[i]) == -1)
             return EXIT_FAILURE;
-    }
     return channel_push(channel, &fit) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -44,19 +44,6 @@ refresh(struct backend *backend, const char *name, unsigned *failures)
     return false;
 }
 
-static int
-tell(const struct backend *backend, size_t index, int channel)
-{
-    struct message message = {
-        .kind = MESSAGE_RESOLVED,
-        .backend = (uint16_t)index,
-        .count = backend->count,
-    };
-
-    memcpy(message.addresses, backend->addresses, sizeof message.addresses);
-    return channel_push(channel, &message);
-}
-
 static void
 log_change(const struct backend *backend, const char *name)
 {
@@ -84,7 +71,7 @@ refresh_all(struct edition *edition, unsigned *failures, int channel)
         if (!refresh(backend, name, &failures[i]))
             continue;
         log_change(backend, name);
-        if (tell(backend, i, channel) == -1)
+        if (channel_push_backend(channel, i, backend) == -1)
             log_errno("cannot tell the new addresses");
     }
 }

@@ -19,16 +19,23 @@
 
 static void reload_done(struct master *m, const char *error);
 
-void
-rotation_tell_chart(struct master *m)
+/* Pass a descriptor on to control, and close it; -1, which was logged by who
+ * could not make it, is not passed. */
+static void
+hand_to_control(struct master *m, enum message_kind kind, int fd)
 {
-    const struct message message = {.kind = MESSAGE_CHART};
-    int fd = chart_pack(&m->chart);
+    const struct message message = {.kind = kind};
 
     if (fd != -1)
         children_tell(m, PROCESS_CONTROL, CREW_TEST, ROLE_CURRENT, &message,
                       fd);
     net_close(&fd);
+}
+
+void
+rotation_tell_chart(struct master *m)
+{
+    hand_to_control(m, MESSAGE_CHART, chart_pack(&m->chart));
 }
 
 /* How many editions of a crew old workers still serve, from that number on. */
@@ -133,13 +140,7 @@ rotation_renew(struct master *m)
 static void
 switch_files(struct master *m)
 {
-    const struct message message = {.kind = MESSAGE_STORE};
-    int fd = parcel_make(m->site->certs);
-
-    if (fd != -1)
-        children_tell(m, PROCESS_CONTROL, CREW_TEST, ROLE_CURRENT, &message,
-                      fd);
-    net_close(&fd);
+    hand_to_control(m, MESSAGE_STORE, parcel_make(m->site->certs));
     log_info("generated certificates renewed");
     count(&m->site->board->renewals, 1);
 }
