@@ -158,6 +158,12 @@ def configured(start, tmp_path):
 
 
 @pytest.fixture
+def echo(backend):
+    """HOST:PORT of a listening echo server."""
+    return backend(backends.echo).target
+
+
+@pytest.fixture
 def keylog(tmp_path):
     """Where a records.Client finds its keys."""
     return tmp_path / "keylog"

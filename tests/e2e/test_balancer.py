@@ -33,11 +33,6 @@ def haproxy(tmp_path):
         one.close()
 
 
-@pytest.fixture
-def echo(backend):
-    return backend(backends.echo).target
-
-
 def row(server, name="a"):
     return server.api("/api/status")["ports"][name]
 

@@ -11,7 +11,6 @@ import signal
 
 import pytest
 
-import backends
 import mapi
 from fronts import connect, exchange, front, proxy_header
 from server import long_tier, wait_for
@@ -73,11 +72,6 @@ def places():
     yield begin
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def echo(backend):
-    return backend(backends.echo).target
 
 
 # Connections

@@ -24,6 +24,7 @@
 #include <time.h>
 
 #include "proxy/tickets.h"
+#include "wound_clock.h"
 
 #define EPOCH TICKETS_EPOCH_SECONDS
 #define NOON  (1000 * (time_t)EPOCH + EPOCH / 2) /* amid an epoch */
@@ -32,18 +33,6 @@ static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
 static const uint8_t secrets[2][TICKETS_SECRET_BYTES] = {"one", "two"};
 static const uint8_t ids[2][SSL_MAX_SID_CTX_LENGTH] = {"port", "harbour"};
-
-static time_t now;
-
-time_t __wrap_time(time_t *out);
-
-time_t
-__wrap_time(time_t *out)
-{
-    if (out != NULL)
-        *out = now;
-    return now;
-}
 
 static EVP_PKEY *key;
 static X509 *certificate;

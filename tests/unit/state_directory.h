@@ -25,22 +25,11 @@
 #include <unistd.h>
 
 #include "proxy/state.h"
+#include "wound_clock.h"
 
 #define DAY 86400L
 
 static const char *const hostnames[] = {"localhost", "127.0.0.1"};
-
-static time_t now;
-
-time_t __wrap_time(time_t *out);
-
-time_t
-__wrap_time(time_t *out)
-{
-    if (out != NULL)
-        *out = now;
-    return now;
-}
 
 /* A directory for everything, and in it the state that all tests start from,
  * since keys are slow. */

@@ -23,37 +23,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hearing.h"
+
 #define BAD_MIN 45 /* a folder that got lost proves nothing */
 
 static const struct settings settings;
-static int file = -1, real = -1;
-
-/* Standard error goes to a file until heard(). */
-static void
-listen_to_log(void)
-{
-    file = memfd_create("log", MFD_CLOEXEC);
-    real = dup(STDERR_FILENO);
-    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
-}
-
-/* The one line that was logged, without its newline. */
-static char *
-heard(void)
-{
-    static char line[8192];
-    ssize_t n;
-
-    assert_int_equal(dup2(real, STDERR_FILENO), STDERR_FILENO);
-    n = pread(file, line, sizeof line, 0);
-    close(file);
-    close(real);
-    assert_true(n > 0 && (size_t)n < sizeof line && line[n - 1] == '\n');
-    line[n - 1] = '\0';
-    assert_null(strchr(line, '\n'));
-    return line;
-}
-
 /* What is logged when path is read, which fails. */
 static char *
 error_of(const char *path)

@@ -20,33 +20,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int file = -1, real = -1;
+#include "hearing.h"
 
-/* Standard error goes to a file until heard(). */
 static void
 listen_to(enum log_format format)
 {
-    file = memfd_create("log", MFD_CLOEXEC);
-    real = dup(STDERR_FILENO);
     log_setup("test", format, LOG_DEBUG);
-    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
-}
-
-/* The one line that was logged, without its newline. */
-static char *
-heard(void)
-{
-    static char line[8192];
-    ssize_t n;
-
-    assert_int_equal(dup2(real, STDERR_FILENO), STDERR_FILENO);
-    n = pread(file, line, sizeof line, 0);
-    close(file);
-    close(real);
-    assert_true(n > 0 && (size_t)n < sizeof line && line[n - 1] == '\n');
-    line[n - 1] = '\0';
-    assert_null(strchr(line, '\n'));
-    return line;
+    listen_to_log();
 }
 
 static json_t *
