@@ -9,10 +9,53 @@
 #ifndef PROXY_OUTCOME_H
 #define PROXY_OUTCOME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/log.h"
 #include "proxy/event.h"
+#include "proxy/ports.h"
+
+/* Who ended it. */
+enum outcome_origin {
+    ORIGIN_CLIENT_ALERT,
+    ORIGIN_SERVER_ALERT,
+    ORIGIN_CLIENT_HANGUP,
+    ORIGIN_TIMEOUT,
+    ORIGIN_NOT_TLS,
+    ORIGIN_BACKEND,
+    ORIGIN_POLICY, /* a rule of the port, without an alert */
+    ORIGIN_ORDERLY,
+};
+
+/* RFC 8460, 4.3: result types. */
+enum outcome_result {
+    RESULT_SUCCESS,
+    RESULT_CERTIFICATE_EXPIRED,
+    RESULT_CERTIFICATE_NOT_TRUSTED,
+    RESULT_CERTIFICATE_HOST_MISMATCH, /* only ever inferred */
+    RESULT_VALIDATION_FAILURE,
+};
+
+struct outcome {
+    bool probe; /* no session: the rest means nothing */
+    enum outcome_origin origin;
+    enum outcome_result result;
+    bool silent;   /* "connection-closed-after-handshake" */
+    bool inferred; /* the result, from what is wrong with the port */
+    char code[64]; /* failure-reason-code; "": none */
+};
+
+/* "client alert" ...; "certificate-expired" ..., NULL for RESULT_SUCCESS. */
+extern const char *const outcome_origin_names[];
+extern const char *const outcome_result_names[];
+
+/*
+ * Classify by the table of outcomes.md, in its order.  row is that of the port
+ * in the port table, NULL for an operator's own port.
+ */
+void outcome_classify(const struct event *event, const struct port_policy *row,
+                      struct outcome *out);
 
 /* "unknown-certificate-authority" for 48; NULL for a number without a name. */
 const char *outcome_alert_name(int alert);

@@ -40,6 +40,14 @@ enum port_expect {
     EXPECT_MAY, /* the standards leave it open */
 };
 
+/* Where it shows what a client did (ports.md, "Behind a verdict"). */
+enum port_judge {
+    JUDGE_HANDSHAKE, /* in this connection */
+    JUDGE_TARGET,    /* by what arrives at the port that it is redirected to */
+    JUDGE_COUNT,     /* by how often it comes again */
+    JUDGE_UNSEEN,    /* only the client knows whether it raised an error */
+};
+
 struct port_policy {
     const char *name;
     enum port_group group;
@@ -51,8 +59,12 @@ struct port_policy {
     bool redirect;         /* the simulator's last message is a redirect */
     bool forward;          /* exists with -f only, and has its own backend */
     bool tickets;          /* issues session tickets */
+    const char *ca;        /* the file that clients verify with; NULL: none */
+    bool wrong_name;       /* the name is all that is wrong with it */
     enum port_expect expect;
-    const char *rule;          /* all of it in words */
+    enum port_judge judge;
+    const char *rule; /* all of it in words */
+    const char *why;  /* the reason for what is expected, half a sentence */
     const struct front *front; /* front.h: set for the operator's own ports */
 };
 

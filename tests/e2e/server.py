@@ -74,6 +74,8 @@ class Mapitest:
         self.test_from = 0          # where this test's part of the log begins
         self.mark = uuid.uuid4().hex
         options = [] if base is None else ["-p", str(base)]
+        if base is not None and "--ports" not in args:
+            options += ["--ports", "classic"]   # others start more slowly
         if log_format is not None:
             options += ["--log-format", log_format]
         self.command = [*prefix, str(binary), *options, *map(str, args)]
