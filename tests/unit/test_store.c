@@ -80,6 +80,16 @@ find(const char *name)
     return file;
 }
 
+/* Valid until the next call. */
+static const char *
+named(const char *row, const char *kind)
+{
+    static char name[64];
+
+    snprintf(name, sizeof name, "%s%s", row, kind);
+    return name;
+}
+
 static const struct cert *
 cert(const char *name)
 {
@@ -90,27 +100,37 @@ cert(const char *name)
 static void
 all_files_are_there(void **state)
 {
-    static const char *const names[] = {
-        "ca1.key",        "ca1.crt",     "ca1.der",      "ca2.key",
-        "ca2.crt",        "ca2.der",     "ca3.key",      "ca3.crt",
-        "ca3.der",        "server1.key", "server1.crt",  "server1.der",
-        "server2.key",    "server2.crt", "server2.der",  "server3.key",
-        "server3.crt",    "server3.der", "server1x.key", "server1x.crt",
-        "server1x.der",   "client2.key", "client2.crt",  "client2.der",
-        "client2.keycrt",
-    };
-    const size_t count = sizeof names / sizeof names[0];
+    static const char *const rows[] = {"ca1",
+                                       "ca2",
+                                       "ca3",
+                                       "server1",
+                                       "server2",
+                                       "server3",
+                                       "server1x",
+                                       "client2",
+                                       "client1",
+                                       "client2x",
+                                       "client2_impostor",
+                                       "ca_ecdsa"};
+    static const char *const kinds[] = {".key", ".crt", ".der", ".keycrt",
+                                        ".chain.pem"};
+    size_t count = 0;
 
     (void)state;
-    assert_int_equal(store->count, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct store_file *file = find(names[i]);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t k = 0; k < 3u + (rows[i][0] == 'c' && rows[i][1] == 'l');
+             k++, count++) {
+            const struct store_file *file = find(named(rows[i], kinds[k]));
 
-        assert_int_equal(file->text, strstr(names[i], ".der") == NULL);
-        assert_int_equal(file->bytes[file->length], '\0');
-        if (file->text)
-            assert_int_equal(strlen((char *)file->bytes), file->length);
-    }
+            assert_int_equal(file->text, k != 2);
+            assert_int_equal(file->bytes[file->length], '\0');
+            if (file->text)
+                assert_int_equal(strlen((char *)file->bytes), file->length);
+        }
+    for (size_t i = 0; i < cert_spec_count; i++)
+        if (cert_specs[i].files == FILES_CHAIN)
+            assert_true(find(named(cert_specs[i].name, kinds[4]))->text);
+    assert_int_equal(store->count, count + 24); /* a chain for each port */
     assert_null(store_find(store, "server1"));
     assert_null(store_find(store, "server1.keycrt"));
     assert_null(store_find(store, ""));
@@ -174,6 +194,31 @@ pem_files(void **state)
                         find("server1x.key")->bytes);
 }
 
+/* Would catch another order than the one that is sent, a certificate that is
+ * not sent, and a private key. */
+static void
+chain_files(void **state)
+{
+    static const char *const rows[][4] = {
+        {"selfsigned", NULL},
+        {"chain_missing", NULL},
+        {"impostor", "impostor_ca", NULL},
+        {"chain_disorder", "ca1", "ca3", "chain_intermediate_ca"},
+        {"chain_pathlen", "chain_pathlen_lower_ca", "chain_pathlen_upper_ca",
+         NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct store_file *file = find(named(rows[i][0], ".chain.pem"));
+        BIO *in = BIO_new_mem_buf(file->bytes, (int)file->length);
+        for (size_t k = 0; k < 4 && rows[i][k] != NULL; k++)
+            expect_cert(in, cert(rows[i][k]));
+        assert_int_equal(BIO_pending(in), 0);
+        BIO_free(in);
+    }
+}
+
 /* Would catch a .der file that is not just the leaf. */
 static void
 der_files(void **state)
@@ -182,13 +227,15 @@ der_files(void **state)
     for (size_t i = 0; i < set->count; i++) {
         unsigned char *der = NULL;
         int length = i2d_X509(set->certs[i].x509, &der);
-        const struct store_file *file;
-        char name[64];
+        const struct store_file *file =
+            store_find(store, named(set->certs[i].spec->name, ".der"));
 
-        snprintf(name, sizeof name, "%s.der", set->certs[i].spec->name);
-        file = find(name);
-        assert_int_equal(file->length, length);
-        assert_memory_equal(file->bytes, der, length);
+        assert_int_equal(file != NULL,
+                         set->certs[i].spec->files <= FILES_KEYCRT);
+        if (file != NULL) {
+            assert_int_equal(file->length, length);
+            assert_memory_equal(file->bytes, der, length);
+        }
         OPENSSL_free(der);
     }
 }
@@ -476,6 +523,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_files_are_there),
         cmocka_unit_test(pem_files),
+        cmocka_unit_test(chain_files),
         cmocka_unit_test(der_files),
         cmocka_unit_test(store_is_independent_of_the_set),
         cmocka_unit_test(pack_and_unpack),
