@@ -9,7 +9,8 @@
 #ifndef CERTS_EXTENSIONS_H
 #define CERTS_EXTENSIONS_H
 
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "certs/specs.h"
@@ -21,10 +22,22 @@
  */
 int extensions_add(X509 *x509, const X509 *issuer, enum cert_use use);
 
+/* What follows replaces the extension if there is one, and returns as above. */
+
+/* Any, by the structure that OpenSSL knows for it; NULL fails. */
+int extensions_set(X509 *x509, int nid, void *value, bool critical);
+
+/* A pathlen of -1: none. */
+int extensions_set_constraints(X509 *x509, bool authority, int pathlen);
+
 /*
- * Add a subjectAltName with all hostnames: an iPAddress for a numeric address,
- * otherwise a dNSName with exactly these characters.  Returns as above.
+ * A subjectAltName with all hostnames: an iPAddress for a numeric address,
+ * otherwise a dNSName with exactly these characters.
  */
-int extensions_add_hostnames(X509 *x509, char *const *hostnames, size_t count);
+int extensions_set_hostnames(X509 *x509, char *const *hostnames, size_t count);
+
+/* Set an empty name: GEN_DNS, or GEN_IPADD. */
+int extensions_set_name(GENERAL_NAME *name, int type, const void *bytes,
+                        size_t length);
 
 #endif

@@ -3,13 +3,13 @@
 
 #include <openssl/bn.h>
 #include <openssl/err.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "certs/defects.h"
 #include "certs/extensions.h"
 #include "certs/hostname.h"
 #include "certs/keys.h"
@@ -57,6 +57,24 @@ copy_hostnames(struct cert_set *set, const char *const *hostnames, size_t count)
     return 0;
 }
 
+/* Find the rows that a row names. */
+static int
+link_row(const struct cert_set *set, struct cert *cert)
+{
+    const struct cert_spec *spec = cert->spec;
+
+    cert->issuer =
+        spec->issuer == NULL ? cert : cert_set_find(set, spec->issuer);
+    if (cert->issuer == NULL)
+        return -1;
+    for (size_t i = 0; i < CERT_SENDS_MAX && spec->sends[i] != NULL; i++) {
+        cert->sends[i] = cert_set_find(set, spec->sends[i]);
+        if (cert->sends[i] == NULL)
+            return -1;
+    }
+    return 0;
+}
+
 /* set->count grows row by row, so that only rows above are found. */
 static int
 link_rows(struct cert_set *set)
@@ -68,10 +86,7 @@ link_rows(struct cert_set *set)
         struct cert *cert = &set->certs[set->count];
 
         cert->spec = &cert_specs[set->count];
-        cert->issuer = cert;
-        if (cert->spec->issuer != NULL)
-            cert->issuer = cert_set_find(set, cert->spec->issuer);
-        if (cert->issuer == NULL)
+        if (link_row(set, cert) == -1)
             return -1;
         set->count++;
     }
@@ -104,16 +119,18 @@ static int
 make_keys(struct cert_set *set)
 {
     EVP_PKEY **keys = calloc(set->count, sizeof *keys);
+    enum cert_key *kinds = calloc(set->count, sizeof *kinds);
     size_t lacking = 0;
     int result = -1;
 
-    if (keys == NULL) {
+    if (keys == NULL || kinds == NULL) {
         log_errno("cannot make keys");
         goto done;
     }
     for (size_t i = 0; i < set->count; i++)
-        lacking += lacks_key(&set->certs[i]);
-    if (keys_new(keys, lacking) == -1)
+        if (lacks_key(&set->certs[i]))
+            kinds[lacking++] = set->certs[i].spec->key;
+    if (keys_new(keys, kinds, lacking) == -1)
         goto done;
     /* Hand out all of them before anything can fail: the set frees them. */
     for (size_t i = set->count; i-- > 0;) {
@@ -128,6 +145,7 @@ make_keys(struct cert_set *set)
 
 done:
     free(keys);
+    free(kinds);
     return result;
 }
 
@@ -150,14 +168,28 @@ done:
     return result;
 }
 
+static bool
+is_authority(const struct cert_spec *spec)
+{
+    return spec->use == CERT_AUTHORITY || spec->use == CERT_INTERMEDIATE;
+}
+
 static int
-set_subject(X509 *x509, const struct cert_spec *spec, const char *hostname)
+set_subject(X509 *x509, const struct cert_set *set,
+            const struct cert_spec *spec)
 {
     X509_NAME *subject = X509_get_subject_name(x509);
-    const char *common_name = hostname;
+    const char *common_name = set->hostnames[0];
     char organization[64];
 
-    if (spec->use == CERT_AUTHORITY)
+    if (spec->subject_of != NULL)
+        return X509_set_subject_name(
+                   x509, X509_get_subject_name(
+                             cert_set_find(set, spec->subject_of)->x509))
+                       == 1
+                   ? 0
+                   : -1;
+    if (is_authority(spec))
         common_name = "The Certificate Authority";
     snprintf(organization, sizeof organization, "Org %s", spec->name);
     if (!X509_NAME_add_entry_by_NID(
@@ -200,7 +232,7 @@ issue(const struct cert_set *set, const struct cert *cert, time_t now)
         goto done;
     if (!X509_set_pubkey(x509, cert->key) || set_serial(x509) == -1)
         goto done;
-    if (set_subject(x509, spec, set->hostnames[0]) == -1)
+    if (set_subject(x509, set, spec) == -1)
         goto done;
     if (!X509_set_issuer_name(x509, X509_get_subject_name(issuer)))
         goto done;
@@ -208,11 +240,16 @@ issue(const struct cert_set *set, const struct cert *cert, time_t now)
         goto done;
     if (extensions_add(x509, issuer, spec->use) == -1)
         goto done;
-    if (spec->use != CERT_AUTHORITY
-        && extensions_add_hostnames(x509, set->hostnames, set->hostname_count)
+    if (!is_authority(spec)
+        && extensions_set_hostnames(x509, set->hostnames, set->hostname_count)
                == -1)
         goto done;
-    if (X509_sign(x509, cert->issuer->key, EVP_sha256()) == 0)
+    if (defects_apply(spec->defect, x509, set->hostnames, set->hostname_count)
+        == -1)
+        goto done;
+    if (X509_sign(x509, cert->issuer->key,
+                  spec->sha1 ? EVP_sha1() : EVP_sha256())
+        == 0)
         goto done;
     issued = x509;
     x509 = NULL;
@@ -269,8 +306,16 @@ cert_set_new(const char *const *hostnames, size_t count)
     return NULL;
 }
 
-int
-cert_set_renew(struct cert_set *set)
+bool
+cert_is_renewed(const struct cert *cert)
+{
+    return cert->spec->use != CERT_AUTHORITY;
+}
+
+/* An issuer that is renewed, too, keeps its subject and key: it does not matter
+ * which of its certificates is looked at. */
+static int
+renew(struct cert_set *set, bool fleeting_only)
 {
     X509 **issued = calloc(set->count, sizeof *issued);
     time_t now = time(NULL);
@@ -281,7 +326,8 @@ cert_set_renew(struct cert_set *set)
         goto done;
     }
     for (size_t i = 0; i < set->count; i++) {
-        if (set->certs[i].spec->use == CERT_AUTHORITY)
+        if (!cert_is_renewed(&set->certs[i])
+            || (fleeting_only && !set->certs[i].spec->fleeting))
             continue;
         issued[i] = issue(set, &set->certs[i], now);
         if (issued[i] == NULL)
@@ -305,6 +351,18 @@ done:
     return result;
 }
 
+int
+cert_set_renew(struct cert_set *set)
+{
+    return renew(set, false);
+}
+
+int
+cert_set_renew_fleeting(struct cert_set *set)
+{
+    return renew(set, true);
+}
+
 long
 cert_set_age(const struct cert_set *set)
 {
@@ -317,7 +375,7 @@ cert_set_age(const struct cert_set *set)
         int seconds;
         long age;
 
-        if (cert->spec->use == CERT_AUTHORITY
+        if (!cert_is_renewed(cert)
             || !ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(cert->x509),
                                now))
             continue;

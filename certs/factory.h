@@ -12,13 +12,15 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "certs/specs.h"
 
 struct cert {
     const struct cert_spec *spec;
-    const struct cert *issuer; /* itself if self-signed */
+    const struct cert *issuer;                /* itself if self-signed */
+    const struct cert *sends[CERT_SENDS_MAX]; /* up to the first NULL */
     EVP_PKEY *key;
     X509 *x509;
 };
@@ -26,7 +28,7 @@ struct cert {
 struct cert_set {
     size_t count;
     struct cert *certs;
-    char **hostnames; /* copies; every leaf carries them all */
+    char **hostnames; /* copies; a sound leaf carries them all */
     size_t hostname_count;
 };
 
@@ -47,12 +49,17 @@ struct cert_set *cert_set_new(const char *const *hostnames, size_t count);
 struct cert_set *cert_set_blank(const char *const *hostnames, size_t count);
 int cert_set_complete(struct cert_set *set);
 
+/* True of what is issued again, an intermediate authority too: not of those
+ * that clients trust. */
+bool cert_is_renewed(const struct cert *cert);
+
 /*
- * Issue every certificate that is not an authority's again: same key, same
- * issuer, new serial number and validity.  Returns 0, or -1 with the reason
- * logged and the set as it was.
+ * Issue every such certificate again: same key, same issuer, new serial number
+ * and validity.  Returns 0, or -1 with the reason logged and the set as it was.
+ * The other one leaves out what --state keeps.
  */
 int cert_set_renew(struct cert_set *set);
+int cert_set_renew_fleeting(struct cert_set *set);
 
 /* Seconds since the oldest leaf was issued. */
 long cert_set_age(const struct cert_set *set);

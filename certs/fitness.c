@@ -33,7 +33,7 @@ has_hostnames(const X509 *x509, const struct cert_set *set)
     bool same = false;
 
     if (want != NULL
-        && extensions_add_hostnames(want, set->hostnames, set->hostname_count)
+        && extensions_set_hostnames(want, set->hostnames, set->hostname_count)
                == 0) {
         for (int i = 0; i < 2; i++) {
             int at = X509_get_ext_by_NID(pair[i], NID_subject_alt_name, -1);

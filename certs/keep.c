@@ -26,10 +26,17 @@ name_of(const struct cert *cert, const char *suffix)
     return name;
 }
 
+/* Those in the folder. */
 static bool
 is_leaf(const struct cert *cert)
 {
-    return cert->spec->use != CERT_AUTHORITY;
+    return !cert->spec->fleeting && cert_is_renewed(cert);
+}
+
+static bool
+is_authority(const struct cert *cert)
+{
+    return !cert->spec->fleeting && !cert_is_renewed(cert);
 }
 
 /* OpenSSL's own would ask at the terminal. */
@@ -107,7 +114,7 @@ load_key(const struct folder *folder, struct cert *cert)
     struct folder_file file;
     int result = -1;
 
-    if (cert->spec->key_of != NULL)
+    if (cert->spec->key_of != NULL || cert->spec->fleeting)
         return 0;
     switch (folder_read(folder, name.text, true, &file)) {
     case FOLDER_FAILED:
@@ -241,7 +248,7 @@ load(const struct folder *folder, struct cert_set *set)
 
         if (load_key(folder, cert) == -1)
             return -1;
-        if (!is_leaf(cert) && load_authority(folder, cert) == -1)
+        if (is_authority(cert) && load_authority(folder, cert) == -1)
             return -1;
     }
     leaves = load_leaves(folder, set);
@@ -309,6 +316,8 @@ complete(const struct folder *folder, struct cert_set *set)
     for (size_t i = 0; i < set->count; i++) {
         const struct cert *cert = &set->certs[i];
 
+        if (cert->spec->fleeting)
+            continue;
         fresh[i].key = cert->spec->key_of == NULL && cert->key == NULL;
         fresh[i].certificate = cert->x509 == NULL;
         keys += fresh[i].key;
@@ -348,7 +357,7 @@ has_authorities(const struct folder *folder, const struct cert_set *set)
         X509 *x509 = NULL;
         bool same;
 
-        if (is_leaf(cert))
+        if (!is_authority(cert))
             continue;
         same = load_certificate(folder, cert, &x509) == FOLDER_READ
                && x509 != NULL
@@ -405,10 +414,12 @@ keep_renew(const struct folder *folder, struct cert_set *set)
     if (!has_authorities(folder, set))
         return -1;
     leaves = load_leaves(folder, set);
-    if (leaves != NULL && are_newer(leaves, set))
-        swap_leaves(set, leaves);
-    else
+    if (leaves == NULL || !are_newer(leaves, set))
         result = issue_leaves(folder, set);
+    else if (cert_set_renew_fleeting(set) == -1)
+        result = -1;
+    else
+        swap_leaves(set, leaves);
     free_leaves(leaves, set->count);
     return result;
 }

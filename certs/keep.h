@@ -2,9 +2,9 @@
  * keep.h - a set of certificates that lasts
  *
  * A folder holds NAME.key for every row with a key of its own and NAME.crt for
- * every row, in the form of store.h.  Authorities, which clients trust, and
- * keys are made once and never replaced; leaves are issued again whenever that
- * is due.
+ * every row, in the form of store.h, but nothing of rows that are fleeting.
+ * Authorities, which clients trust, and keys are made once and never replaced;
+ * leaves are issued again whenever that is due.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -30,10 +30,10 @@ struct cert_set *keep_open(const struct folder *folder,
                            const char *const *hostnames, size_t count);
 
 /*
- * Renew the set's leaves: take the folder's if they are good, as above, and
- * newer than the set's, and otherwise issue them and write them there.  That
- * they cannot be written is logged, and no failure.  Returns 0, or -1, logged,
- * with set and folder as they were: the folder has other authorities.
+ * Renew the set's leaves: issue those that are fleeting; of the others, take
+ * the folder's if they are good, as above, and newer than the set's, and else
+ * issue them and write them there.  That they cannot be written is logged, and
+ * no failure.  Returns 0, or -1, logged, with set and folder as they were.
  */
 int keep_renew(const struct folder *folder, struct cert_set *set);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "certs/keys.h"
 
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <pthread.h>
@@ -13,10 +14,25 @@
 
 struct work {
     EVP_PKEY **keys;
+    const enum cert_key *kinds;
     size_t count;
     atomic_size_t next;   /* the first key that nobody makes yet */
     atomic_ulong failure; /* an OpenSSL error code, logged after the join */
 };
+
+static EVP_PKEY *
+make_key(enum cert_key kind)
+{
+    switch (kind) {
+    case CERT_RSA_2048:
+        return EVP_RSA_gen(2048);
+    case CERT_RSA_1024:
+        return EVP_RSA_gen(1024);
+    case CERT_P256:
+        return EVP_EC_gen("P-256");
+    }
+    return NULL;
+}
 
 /* Keys take very different times, so each thread fetches one at a time. */
 static void *
@@ -30,7 +46,7 @@ make_keys(void *argument)
         if (i >= work->count)
             return NULL;
         ERR_clear_error();
-        work->keys[i] = EVP_RSA_gen(KEYS_RSA_BITS);
+        work->keys[i] = make_key(work->kinds[i]);
         if (work->keys[i] == NULL)
             atomic_store(&work->failure, ERR_get_error());
     }
@@ -67,9 +83,9 @@ run(struct work *work)
 }
 
 int
-keys_new(EVP_PKEY **keys, size_t count)
+keys_new(EVP_PKEY **keys, const enum cert_key *kinds, size_t count)
 {
-    struct work work = {.keys = keys, .count = count};
+    struct work work = {.keys = keys, .kinds = kinds, .count = count};
     bool complete = true;
     const char *reason;
 
@@ -84,7 +100,7 @@ keys_new(EVP_PKEY **keys, size_t count)
         return 0;
 
     reason = ERR_reason_error_string(atomic_load(&work.failure));
-    log_error("cannot make an RSA key: %s",
+    log_error("cannot make a key: %s",
               reason != NULL ? reason : "no reason given");
     for (size_t i = 0; i < count; i++) {
         EVP_PKEY_free(keys[i]);

@@ -1,7 +1,7 @@
 /*
- * keys.h - RSA keys, made in parallel
+ * keys.h - private keys, made in parallel
  *
- * Finding primes is nearly all that a start costs, hence the threads.
+ * Finding primes for RSA is nearly all that a start costs, hence the threads.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -11,13 +11,13 @@
 #include <openssl/evp.h>
 #include <stddef.h>
 
-#define KEYS_RSA_BITS 2048
+#include "certs/specs.h"
 
 /*
- * Make count RSA keys, which the caller frees.  Every thread is joined on
- * return, so that the caller may fork.  Returns 0, or -1 with the reason logged
- * and all of keys NULL.
+ * Make count keys of these kinds, which the caller frees.  Every thread is
+ * joined on return, so that the caller may fork.  Returns 0, or -1 with the
+ * reason logged and all of keys NULL.
  */
-int keys_new(EVP_PKEY **keys, size_t count);
+int keys_new(EVP_PKEY **keys, const enum cert_key *kinds, size_t count);
 
 #endif

@@ -46,22 +46,36 @@ render_der(BIO *out, const struct cert *cert)
 }
 
 static int
+render_sent(BIO *out, const struct cert *cert)
+{
+    if (!PEM_write_bio_X509(out, cert->x509))
+        return 0;
+    for (size_t i = 0; i < CERT_SENDS_MAX && cert->sends[i] != NULL; i++)
+        if (!PEM_write_bio_X509(out, cert->sends[i]->x509))
+            return 0;
+    return 1;
+}
+
+static int
 render_key_and_chain(BIO *out, const struct cert *cert)
 {
     return render_key(out, cert) && render_chain(out, cert);
 }
+
+#define USUAL (1u << FILES_USUAL | 1u << FILES_KEYCRT)
 
 static const struct kind {
     const char *suffix;
     int (*render)(BIO *out, const struct cert *cert);
     mode_t mode;
     bool text;
-    bool on_request; /* only for the rows that ask for it */
+    unsigned of; /* rows of these, bit 1 << enum cert_files */
 } kinds[] = {
-    {".key", render_key, 0600, true, false},
-    {".crt", render_chain, 0644, true, false},
-    {".der", render_der, 0644, false, false},
-    {".keycrt", render_key_and_chain, 0600, true, true},
+    {".key", render_key, 0600, true, USUAL},
+    {".crt", render_chain, 0644, true, USUAL},
+    {".der", render_der, 0644, false, USUAL},
+    {".keycrt", render_key_and_chain, 0600, true, 1u << FILES_KEYCRT},
+    {".chain.pem", render_sent, 0644, true, 1u << FILES_CHAIN},
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof kinds[0])
@@ -70,7 +84,7 @@ static const struct kind {
 static mode_t
 mode_of(const char *name)
 {
-    const char *suffix = strrchr(name, '.');
+    const char *suffix = strchr(name, '.');
 
     for (size_t i = 0; suffix != NULL && i < KIND_COUNT; i++) {
         if (strcmp(suffix, kinds[i].suffix) == 0)
@@ -135,7 +149,7 @@ render_all(struct store *store, const struct cert_set *set)
         const struct cert *cert = &set->certs[i];
 
         for (size_t k = 0; k < KIND_COUNT; k++) {
-            if (kinds[k].on_request && !cert->spec->keycrt)
+            if ((kinds[k].of & 1u << cert->spec->files) == 0)
                 continue;
             if (render(store, cert, &kinds[k]) == -1)
                 return -1;

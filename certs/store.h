@@ -2,8 +2,9 @@
  * store.h - the files that clients fetch, in memory
  *
  * Rendered from a set of certificates: NAME.key, NAME.crt, NAME.der and
- * NAME.keycrt (contract.md, section 5).  A store owns its bytes and shares
- * nothing with the set; it travels between processes as one blob.
+ * NAME.keycrt (contract.md, section 5), NAME.chain.pem (ports.md).  A store
+ * owns its bytes and shares nothing with the set; it travels between processes
+ * as one blob.
  *
  * SPDX-License-Identifier: MPL-2.0
  */

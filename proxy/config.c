@@ -223,6 +223,7 @@ new_config(const char *path, const char *text, size_t length,
     config->text[length] = '\0';
     config->length = length;
     config->timers = settings->timers;
+    config->table_groups = settings->tester ? settings->groups : 0;
     config->resolve_seconds = RESOLVE_SECONDS;
     return config;
 }

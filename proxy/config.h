@@ -32,6 +32,7 @@ struct config {
     struct limits limits;                 /* of all fronts together */
     struct target http[FRONT_LISTEN_MAX]; /* HTTP is served here too */
     size_t http_count;
+    unsigned table_groups;  /* of the port table, open beside; as in settings */
     double resolve_seconds; /* between two resolutions of a backend's name */
 };
 

@@ -11,6 +11,21 @@
 #define NAME_CHARACTERS                                                        \
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 
+/*
+ * Classic names are known too well to mean anything else.  Others are taken
+ * only while they are open: `large` may be what an operator calls a port.
+ */
+static bool
+is_taken(const struct config *config, const char *name)
+{
+    const struct port_policy *row = port_find(name);
+
+    if (row == NULL)
+        return strcmp(name, "base") == 0;
+    return row->group == GROUP_CLASSIC
+           || (config->table_groups & 1u << row->group) != 0;
+}
+
 static int
 take_name(struct config *config, const struct place *place, void *out)
 {
@@ -24,7 +39,7 @@ take_name(struct config *config, const struct place *place, void *out)
         problem = "is longer than 63 bytes";
     else if (name[strspn(name, NAME_CHARACTERS)] != '\0')
         problem = "has other characters than A-Z a-z 0-9 _ . -";
-    else if (strcmp(name, "base") == 0 || port_find(name) != NULL)
+    else if (is_taken(config, name))
         problem = "is the name of a port of the port table";
     for (size_t i = 0; i < config->front_count && problem == NULL; i++)
         if (config->fronts[i].policy.name != NULL

@@ -50,6 +50,9 @@ edition_of_table(const struct settings *settings)
         log_error("%s", reason);
         goto failed;
     }
+    if (edition->layout.beyond > 0)
+        log_warning("%zu ports stay off: there are no numbers for them",
+                    edition->layout.beyond);
     /* The numbers that were asked for are taken before any that the kernel
      * chooses. */
     if (edition_resolve(edition) == -1

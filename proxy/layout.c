@@ -73,18 +73,27 @@ check_collisions(const struct layout *layout, char *reason, size_t room)
     return 0;
 }
 
+/* True of a number that there is, here and as clients see it. */
+static bool
+exists(const struct layout *layout, unsigned number)
+{
+    int shown = (int)number + layout->advertise;
+
+    return number <= UINT16_MAX && shown >= 1 && shown <= UINT16_MAX;
+}
+
 /* A port moved by --advertise-base must still have a number. */
 static int
 check_advertised(const struct layout *layout, char *reason, size_t room)
 {
     for (size_t i = 0; i < layout->count; i++) {
         const struct port *p = &layout->ports[i];
-        int shown = p->number + layout->advertise;
 
-        if (p->number != 0 && (shown < 1 || shown > UINT16_MAX)) {
+        if (p->number != 0 && !exists(layout, p->number)) {
             snprintf(reason, room,
                      "--advertise-base %d would show '%s' as port %d",
-                     layout->base + layout->advertise, p->policy->name, shown);
+                     layout->base + layout->advertise, p->policy->name,
+                     p->number + layout->advertise);
             return -1;
         }
     }
@@ -106,6 +115,8 @@ layout_plan(struct layout *layout, const struct settings *settings,
     for (size_t i = 0; i < port_table_count; i++) {
         const struct port_policy *row = &port_table[i];
         const struct assignment *a = assigned(settings, row->name);
+        bool spare =
+            settings->sequential && a == NULL && row->group != GROUP_CLASSIC;
         unsigned number = 0;
 
         if ((settings->groups & 1u << row->group) == 0)
@@ -124,6 +135,10 @@ layout_plan(struct layout *layout, const struct settings *settings,
             continue;
         if (row->redirect && settings->backend.set)
             continue;
+        if (spare && !exists(layout, number)) {
+            layout->beyond++;
+            continue;
+        }
         if (number > UINT16_MAX) {
             snprintf(reason, room,
                      "base port %u leaves no number up to 65535 for '%s'",
@@ -135,6 +150,7 @@ layout_plan(struct layout *layout, const struct settings *settings,
             .index = (uint16_t)layout->count,
             .number = (uint16_t)number,
             .backend = row->forward ? LAYOUT_FORWARD : LAYOUT_ALL,
+            .spare = spare,
         };
         layout->count++;
     }
@@ -150,6 +166,15 @@ layout_find(const struct layout *layout, const char *name)
         if (strcmp(layout->ports[i].policy->name, name) == 0)
             return &layout->ports[i];
     return NULL;
+}
+
+void
+layout_remove(struct layout *layout, size_t position)
+{
+    struct port *port = &layout->ports[position];
+
+    layout->count--;
+    memmove(port, port + 1, (layout->count - position) * sizeof *port);
 }
 
 uint16_t

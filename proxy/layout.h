@@ -23,6 +23,8 @@ struct port {
     uint16_t index;   /* its own among all ports, in events and counters */
     uint16_t number;  /* 0 while any will do */
     uint16_t backend; /* position in the edition's backends */
+    bool spare;       /* stays off if its number is taken, which is no more than
+                       * the next one of a sequence */
 };
 
 struct layout {
@@ -30,6 +32,7 @@ struct layout {
     int advertise; /* what clients must add to a number to reach it */
     struct port ports[PORTS_MAX];
     size_t count;
+    size_t beyond; /* spare ports for which there is no number */
 };
 
 /*
@@ -41,6 +44,10 @@ int layout_plan(struct layout *layout, const struct settings *settings,
 
 /* The open port of that name, or NULL. */
 const struct port *layout_find(const struct layout *layout, const char *name);
+
+/* Leave out the port at that position; those behind it move up, and keep index
+ * and number. */
+void layout_remove(struct layout *layout, size_t position);
 
 /* A number as clients see it (--advertise-base). */
 uint16_t layout_advertised(const struct layout *layout, uint16_t number);

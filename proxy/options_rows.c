@@ -391,7 +391,7 @@ const struct option_row options_rows[] = {
     {0, "sequential", NULL, set_sequential,
      "number the ports PORT+1, PORT+2, ..."},
     {0, "ports", "GROUPS", set_groups,
-     "which groups of ports, of: classic (all)"},
+     "which groups of ports, of: classic, hostile,\nchains (all)"},
     {0, "advertise-base", "PORT", set_advertise,
      "the base port as clients see it"},
     {'a', "assign", "NAME=PORT", set_assign, "force a port; repeatable"},

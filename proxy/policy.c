@@ -57,11 +57,12 @@ use_certificate(SSL_CTX *context, const struct cert *cert)
     if (SSL_CTX_use_certificate(context, cert->x509) != 1
         || SSL_CTX_use_PrivateKey(context, cert->key) != 1)
         return -1;
-    /* Leaf and the self-signed CA: clients look for "self-signed certificate
-     * in certificate chain". */
-    if (cert->issuer != cert
-        && SSL_CTX_add1_chain_cert(context, cert->issuer->x509) != 1)
-        return -1;
+    /* Just what the row names: left to itself, OpenSSL would look for more
+     * among the authorities of client certificates. */
+    SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
+    for (size_t i = 0; i < CERT_SENDS_MAX && cert->sends[i] != NULL; i++)
+        if (SSL_CTX_add1_chain_cert(context, cert->sends[i]->x509) != 1)
+            return -1;
     return 0;
 }
 
@@ -186,6 +187,8 @@ policy_context(const struct port_policy *policy,
     if (context == NULL
         || policy_prepare(context, policy->tls_min, policy->tls_max) == -1)
         goto done;
+    if (policy->weak)
+        SSL_CTX_set_security_level(context, 0);
     if (use_certificate(context, cert) == -1)
         goto done;
     if (client_ca != NULL

@@ -22,6 +22,8 @@ struct front;
 
 enum port_group {
     GROUP_CLASSIC,
+    GROUP_HOSTILE,
+    GROUP_CHAINS,
     GROUP_COUNT,                    /* of groups in the port table */
     GROUP_CONFIGURED = GROUP_COUNT, /* the operator's own ports */
 };
@@ -53,6 +55,7 @@ struct port_policy {
     enum port_group group;
     const char *certificate; /* a row of cert_specs; NULL: no TLS */
     int tls_min, tls_max;
+    bool weak;             /* with what OpenSSL would not use by itself */
     const char *client_ca; /* a client certificate of this CA is required */
     bool sni_required;     /* a server name, and one of our host names */
     bool alpn_required;    /* without mapi/9: closed after the handshake */

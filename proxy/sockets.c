@@ -11,6 +11,8 @@
 /* A number that is free in one family may be taken in the other. */
 #define ANY_PORT_TRIES 50
 
+#define BIND_OFF 1
+
 static int
 add(struct sockets *s, size_t port, struct listening *listening)
 {
@@ -67,9 +69,11 @@ bind_number(const struct addresses *addresses, const char *name,
     return 0;
 }
 
+/* Returns 0; or -1, logged as an error, or, if the port is spare and its number
+ * is taken, BIND_OFF, logged as a warning. */
 static int
-bind_port(const struct addresses *addresses, const char *name, uint16_t *number,
-          size_t each, struct listening **list)
+bind_port(const struct addresses *addresses, const char *name, bool spare,
+          uint16_t *number, size_t each, struct listening **list)
 {
     int tries = *number == 0 ? ANY_PORT_TRIES : 1;
     struct net_address culprit = {0};
@@ -80,6 +84,11 @@ bind_port(const struct addresses *addresses, const char *name, uint16_t *number,
             return 0;
         if (errno != EADDRINUSE)
             break;
+    }
+    if (spare && errno == EADDRINUSE) {
+        log_warning("port '%s' stays off: %s is in use", name,
+                    net_text(&culprit, text));
+        return BIND_OFF;
     }
     log_errno("port '%s': cannot listen on %s", name, net_text(&culprit, text));
     return -1;
@@ -108,12 +117,11 @@ bind_row(struct sockets *s, struct layout *layout, size_t position,
 {
     struct port *port = &layout->ports[position];
     struct listening *list[SETTINGS_LIST_MAX];
-    int result = 0;
+    int result = bind_port(addresses, port->policy->name, port->spare,
+                           &port->number, (size_t)settings->workers, list);
 
-    if (bind_port(addresses, port->policy->name, &port->number,
-                  (size_t)settings->workers, list)
-        == -1)
-        return -1;
+    if (result != 0)
+        return result;
     for (size_t i = 0; i < addresses->count; i++) {
         if (result == -1)
             listening_release(list[i]);
@@ -134,14 +142,23 @@ bind_rows(struct sockets *s, struct layout *layout,
     for (size_t i = 0; i < s->count; i++)
         open[s->rows[i].port] = true;
     if ((layout->base != 0) == given && s->base_count == 0) {
-        if (bind_port(addresses, "base", &layout->base, 1, s->base) == -1)
+        if (bind_port(addresses, "base", false, &layout->base, 1, s->base)
+            == -1)
             return -1;
         s->base_count = addresses->count;
     }
-    for (size_t i = 0; i < layout->count; i++)
-        if ((layout->ports[i].number != 0) == given && !open[i]
-            && bind_row(s, layout, i, addresses, settings) == -1)
+    for (size_t i = 0; i < layout->count; i++) {
+        int result = 0;
+
+        if ((layout->ports[i].number != 0) == given && !open[i])
+            result = bind_row(s, layout, i, addresses, settings);
+        if (result == -1)
             return -1;
+        /* Under --sequential, where all numbers are given: of the ports that
+         * move, none has a socket yet. */
+        if (result == BIND_OFF)
+            layout_remove(layout, i--);
+    }
     return 0;
 }
 

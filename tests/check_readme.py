@@ -4,7 +4,8 @@
 The README marks what is checked by HTML comments:
 
     <!-- begin:ports --> ... <!-- end:ports -->
-        a table port | certificate | rule: the rows of /api/portmap
+        a table of each group: port | certificate | expected | rule, the rows
+        of /api/portmap; "expected" where it does not depend on the client
     <!-- begin:help --> ... <!-- end:help -->
         a fenced block with the output of mapitest --help
     <!-- run -->        the next fenced block is run by bash: exit status 0
@@ -83,11 +84,17 @@ def ports_table():
             ports = json.load(reply)["ports"]
     finally:
         server.stop()
-    lines = ["| port | certificate | rule |", "|---|---|---|"]
+    lines, group = [], None
     for name, port in ports.items():
+        if port["group"] != group:
+            group = port["group"]
+            lines += ["", f"Group `{group}`:", "",
+                      "| port | certificate | expected | rule |",
+                      "|---|---|---|---|"]
+        expected = "-" if port["expect"] == "test" else port["expect"]
         lines.append(f"| {name} | {port['certificate'] or '-'} |"
-                     f" {port['rule']} |")
-    return "\n".join(lines)
+                     f" {expected} | {port['rule']} |")
+    return "\n".join(lines[1:])
 
 
 def help_block():

@@ -14,14 +14,19 @@ import pytest
 
 from server import SLOW
 from streams import Tls, client_context
+from test_chains import ALERTS
 
 LEAVES = {"server1": "ca1", "server2": "ca2", "server3": "ca3",
           "client2": "ca2", "server1x": "ca1"}
 CAS = ("ca1", "ca2", "ca3")
+CLIENTS = ("client2", "client1", "client2x", "client2_impostor")
 ALL = sorted(
     [f"{name}.{kind}" for name in (*CAS, "server1", "server2", "server3",
-                                   "server1x", "client2")
-     for kind in ("key", "crt", "der")] + ["client2.keycrt"])
+                                   "server1x", *CLIENTS)
+     for kind in ("key", "crt", "der")] + [
+         f"{name}.keycrt" for name in CLIENTS])
+EXTENDED = ["ca_ecdsa.crt", "ca_ecdsa.der", "ca_ecdsa.key"] + [
+    f"{port}.chain.pem" for port in ALERTS]
 PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----\n(?:[A-Za-z0-9+/=]{1,64}\n)+"
                  r"-----END \1-----\n")
 
@@ -182,7 +187,7 @@ def test_write(start, tmp_path):
     """-w DIR that writes other files than HTTP serves, or leaves debris."""
     server = start("-w", tmp_path)
     written = sorted(os.listdir(tmp_path))
-    assert written == ALL
+    assert written == sorted(ALL + EXTENDED)
     for name in ALL:
         assert (tmp_path / name).read_bytes() == server.file(name), name
 
@@ -196,7 +201,7 @@ def test_write_replaces(start, tmp_path):
     start("-w", tmp_path)
     assert old.read_text().startswith("-----BEGIN CERTIFICATE-----")
     assert link.read_text() == "old"
-    assert sorted(os.listdir(tmp_path)) == ALL
+    assert sorted(os.listdir(tmp_path)) == sorted(ALL + EXTENDED)
 
 
 def test_ip_address_hostname(start, files_of):

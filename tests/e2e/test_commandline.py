@@ -228,6 +228,21 @@ def test_nothing_stays_behind(start, netns):
     start("--sequential", base=BASE, netns=netns.pid, prefix=netns.prefix)
 
 
+def test_busy_extended_port(start, netns, inside):
+    """A start that fails for the sake of one extended port, or moves others;
+    and a classic port that is left out in silence."""
+    taken = netns.run(lambda: listen("127.0.0.1", BASE + len(NAMES) + 2))
+    server = start("--sequential", "--ports", "classic,chains", **inside)
+    server.wait_line("'chain_intermediate' stays off: .*in use")
+    assert "chain_intermediate" not in server.ports
+    everywhere = start("--ports", "classic,chains", **{**inside, "base": 0})
+    rows = list(everywhere.ports)[1:]
+    assert [server.ports.get(name) for name in rows] == [
+        None if name == "chain_intermediate" else BASE + 1 + at
+        for at, name in enumerate(rows)]
+    taken.close()
+
+
 # Numbers
 
 
@@ -341,7 +356,7 @@ def test_forward_alone(start, backend):
     """-f without -p that is taken for wrong usage."""
     server = start("-f", f"0:{backend().target}", base=None)
     assert "forward" in server.ports and server.base > 0
-    assert list(server.ports)[-1] == "forward"
+    assert list(server.ports)[len(NAMES) + 1] == "forward"
 
 
 def test_forward_names(start, backend, files_of):

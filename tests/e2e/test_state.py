@@ -18,8 +18,8 @@ from streams import Tls, client_context
 from test_commandline import fails
 
 FILES = {"tickets.secret"} | {
-    f"{name}.{kind}" for name in ("ca1", "ca2", "ca3", "server1", "server2",
-                                  "server3", "client2")
+    f"{name}.{kind}" for name in ("ca1", "ca2", "ca3", "ca_ecdsa", "server1",
+                                  "server2", "server3", "client2")
     for kind in ("key", "crt")} | {"server1x.crt"}
 
 

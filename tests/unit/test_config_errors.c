@@ -190,10 +190,51 @@ others_errors_have_the_same_form(void **state)
                                  "expired");
 }
 
+/* Would catch a name that an operator cannot have because some test port, which
+ * is not even open, is called that; and one that two open ports have. */
+static void
+names_of_closed_ports_are_free(void **state)
+{
+    static const struct {
+        bool tester;
+        unsigned groups;
+        const char *name;
+        bool taken;
+    } rows[] = {
+        {false, (1u << GROUP_COUNT) - 1, "large", false},
+        {true, (1u << GROUP_COUNT) - 1, "large", true},
+        {true, 1u << GROUP_CLASSIC, "large", false},
+        {true, 1u << GROUP_CHAINS, "large", true},
+        {false, 0, "plain", true},
+        {true, 1u << GROUP_CHAINS, "plain", true},
+        {false, 0, "base", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct settings beside = settings;
+        struct config *config;
+        char text[256];
+
+        snprintf(text, sizeof text,
+                 "{\"ports\": [{\"name\": \"%s\", \"listen\": "
+                 "[\"[::1]:50001\"], \"plain\": true, "
+                 "\"backend\": \"db:1\"}]}",
+                 rows[i].name);
+        beside.tester = rows[i].tester;
+        beside.groups = rows[i].groups;
+        config = config_parse("ports.json", text, strlen(text), &beside);
+        if ((config == NULL) != rows[i].taken)
+            fail_msg("row %zu", i);
+        config_free(config);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_of_closed_ports_are_free),
         cmocka_unit_test(each_bad_file_has_its_error),
         cmocka_unit_test(what_is_no_file_is_an_error),
         cmocka_unit_test(comments_are_utf8_too),

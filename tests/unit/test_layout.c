@@ -56,10 +56,68 @@ sequential_numbers_are_the_contract(void **state)
     char reason[256];
 
     (void)state;
-    assert_int_equal(plan(&layout, "-p 4300 --sequential", reason), 0);
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --ports classic", reason), 0);
     assert_int_equal(layout.count, 10);
     for (size_t i = 0; i < 10; i++)
         assert_int_equal(number_of(&layout, order[i]), 4301 + i);
+    assert_int_equal(plan(&layout, "-p 4300 --sequential", reason), 0);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(number_of(&layout, order[i]), 4301 + i);
+}
+
+/* Would catch an extended row that moves because another is absent, and groups
+ * that take numbers although they are not asked for.  Only `forward`, the last
+ * of the classic rows, never has a number of the sequence. */
+static void
+extended_numbers_follow_the_table(void **state)
+{
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    assert_int_equal(plan(&layout, "-p 4300 --sequential", reason), 0);
+    for (size_t i = 0; i < layout.count; i++)
+        assert_int_equal(
+            layout.ports[i].number,
+            4301 + (layout.ports[i].policy - port_table)
+                - (layout.ports[i].policy->group != GROUP_CLASSIC));
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --ports chains", reason), 0);
+    assert_int_equal(layout.count, 24);
+    assert_int_equal(number_of(&layout, "ecdsa"), 4301);
+    assert_int_equal(number_of(&layout, "large"), 4324);
+}
+
+/* Would catch a classic port, or one that -a names, being left out in silence
+ * where its number is taken, and a number that moves with what is left out. */
+static void
+only_extended_rows_are_spare(void **state)
+{
+    struct layout layout;
+    char reason[256];
+    size_t count;
+
+    (void)state;
+    assert_int_equal(plan(&layout, "-p 4300 --sequential -a sha1=5000", reason),
+                     0);
+    for (size_t i = 0; i < layout.count; i++) {
+        const struct port *port = &layout.ports[i];
+
+        assert_int_equal(port->spare, port->policy->group != GROUP_CLASSIC
+                                          && port->number != 5000);
+    }
+    count = layout.count;
+    layout_remove(&layout, count - 2);
+    assert_int_equal(layout.count, count - 1);
+    assert_null(layout_find(&layout, "sha1"));
+    assert_int_equal(layout_find(&layout, "large")->index, count - 1);
+    layout_remove(&layout, count - 2);
+    assert_null(layout_find(&layout, "large"));
+
+    assert_int_equal(plan(&layout, "-p 4300", reason), 0);
+    for (size_t i = 0; i < layout.count; i++)
+        assert_false(layout.ports[i].spare);
 }
 
 static void
@@ -324,6 +382,29 @@ shifted_numbers_stay_numbers(void **state)
                         "--advertise-base 300 would show 'plain' as port 0");
 }
 
+/* Would catch a base port that was good for the classic ports, and is no more
+ * because there are others now. */
+static void
+what_has_no_number_stays_off(void **state)
+{
+    struct layout layout;
+    char reason[256];
+    size_t all;
+
+    (void)state;
+    assert_int_equal(plan(&layout, "-p 4300 --sequential", reason), 0);
+    assert_int_equal(layout.beyond, 0);
+    all = layout.count;
+    assert_int_equal(plan(&layout, "-p 65525 --sequential", reason), 0);
+    assert_int_equal(layout.count, 10);
+    assert_int_equal(layout.beyond, all - 10);
+    assert_int_equal(number_of(&layout, "redirect"), 65535);
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --advertise-base 65524", reason),
+        0);
+    assert_int_equal(layout.count, 11);
+}
+
 /* Would catch a message that names the program itself, or the argument before,
  * as the wrong option. */
 static void
@@ -367,6 +448,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequential_numbers_are_the_contract),
+        cmocka_unit_test(extended_numbers_follow_the_table),
+        cmocka_unit_test(only_extended_rows_are_spare),
         cmocka_unit_test(given_numbers_are_skipped),
         cmocka_unit_test(simulator_ports_need_the_simulator),
         cmocka_unit_test(advertised_numbers_are_shifted),
@@ -377,6 +460,7 @@ main(void)
         cmocka_unit_test(health_has_one_url_at_most),
         cmocka_unit_test(wrong_command_lines_are_refused),
         cmocka_unit_test(shifted_numbers_stay_numbers),
+        cmocka_unit_test(what_has_no_number_stays_off),
         cmocka_unit_test(usage_names_the_culprit),
     };
 

@@ -22,6 +22,43 @@ is_certificate(const char *name)
     return false;
 }
 
+/* True of the file of a CA that is served. */
+static bool
+is_authority(const char *file)
+{
+    for (size_t i = 0; i < cert_spec_count; i++) {
+        char name[64];
+
+        snprintf(name, sizeof name, "%s.crt", cert_specs[i].name);
+        if (cert_specs[i].use == CERT_AUTHORITY
+            && cert_specs[i].files == FILES_USUAL && strcmp(name, file) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Groups follow one another, each in one piece: numbers go by them.  Whoever
+ * reads a plan wants to know why. */
+static void
+extended_rows_are_complete(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < port_table_count; i++) {
+        const struct port_policy *row = &port_table[i];
+
+        if (i > 0)
+            assert_true(row->group >= row[-1].group);
+        if (row->group == GROUP_CLASSIC)
+            continue;
+        assert_int_not_equal(row->expect, EXPECT_TEST);
+        assert_non_null(row->why);
+        if (row->group == GROUP_CHAINS)
+            assert_string_equal(row->certificate, row->name);
+    }
+    for (int i = 0; i < GROUP_COUNT; i++)
+        assert_non_null(port_group_names[i]);
+}
+
 /* A row that names a certificate which does not exist crashes a worker. */
 static void
 rows_are_sound(void **state)
@@ -45,6 +82,7 @@ rows_are_sound(void **state)
         assert_true(row->tls_max <= PORT_TLS_1_3);
         if (row->client_ca != NULL)
             assert_true(is_certificate(row->client_ca));
+        assert_true(is_authority(row->ca));
         /* A resumed client verifies nothing. */
         assert_true(!row->tickets || row->forward);
     }
@@ -98,6 +136,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_sound),
+        cmocka_unit_test(extended_rows_are_complete),
         cmocka_unit_test(counters_survive_their_process),
         cmocka_unit_test(a_full_board_says_so),
     };

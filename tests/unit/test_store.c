@@ -1,5 +1,5 @@
 /*
- * test_store.c - the files: their content, their blob, and on disk
+ * test_store.c - the files as a blob, and on disk
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -14,7 +14,6 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <openssl/pem.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,119 +77,6 @@ find(const char *name)
     if (file == NULL)
         fail_msg("no file %s", name);
     return file;
-}
-
-static const struct cert *
-cert(const char *name)
-{
-    return cert_set_find(set, name);
-}
-
-/* Would catch a file that clients fetch and do not get, and one too many. */
-static void
-all_files_are_there(void **state)
-{
-    static const char *const names[] = {
-        "ca1.key",        "ca1.crt",     "ca1.der",      "ca2.key",
-        "ca2.crt",        "ca2.der",     "ca3.key",      "ca3.crt",
-        "ca3.der",        "server1.key", "server1.crt",  "server1.der",
-        "server2.key",    "server2.crt", "server2.der",  "server3.key",
-        "server3.crt",    "server3.der", "server1x.key", "server1x.crt",
-        "server1x.der",   "client2.key", "client2.crt",  "client2.der",
-        "client2.keycrt",
-    };
-    const size_t count = sizeof names / sizeof names[0];
-
-    (void)state;
-    assert_int_equal(store->count, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct store_file *file = find(names[i]);
-
-        assert_int_equal(file->text, strstr(names[i], ".der") == NULL);
-        assert_int_equal(file->bytes[file->length], '\0');
-        if (file->text)
-            assert_int_equal(strlen((char *)file->bytes), file->length);
-    }
-    assert_null(store_find(store, "server1"));
-    assert_null(store_find(store, "server1.keycrt"));
-    assert_null(store_find(store, ""));
-}
-
-/* Read a private key in PKCS#1 form off the BIO. */
-static void
-expect_key(BIO *in, const struct cert *want)
-{
-    EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, NULL, NULL);
-
-    assert_non_null(key);
-    assert_int_equal(EVP_PKEY_eq(key, want->key), 1);
-    EVP_PKEY_free(key);
-}
-
-static void
-expect_cert(BIO *in, const struct cert *want)
-{
-    X509 *x509 = PEM_read_bio_X509(in, NULL, NULL, NULL);
-
-    assert_non_null(x509);
-    assert_int_equal(X509_cmp(x509, want->x509), 0);
-    X509_free(x509);
-}
-
-static void
-expect_pem(const char *name, const struct cert *key, const struct cert *leaf,
-           const struct cert *authority)
-{
-    const struct store_file *file = find(name);
-    BIO *in = BIO_new_mem_buf(file->bytes, (int)file->length);
-
-    assert_non_null(in);
-    if (key != NULL) {
-        assert_memory_equal(file->bytes, "-----BEGIN RSA PRIVATE KEY-----\n",
-                            32);
-        expect_key(in, key);
-    }
-    if (leaf != NULL)
-        expect_cert(in, leaf);
-    if (authority != NULL)
-        expect_cert(in, authority);
-    assert_int_equal(BIO_pending(in), 0);
-    BIO_free(in);
-}
-
-/* Would catch a chain in the wrong order, PKCS#8 keys, and bytes too many. */
-static void
-pem_files(void **state)
-{
-    (void)state;
-    expect_pem("ca1.key", cert("ca1"), NULL, NULL);
-    expect_pem("ca1.crt", NULL, cert("ca1"), NULL);
-    expect_pem("server3.key", cert("server3"), NULL, NULL);
-    expect_pem("server3.crt", NULL, cert("server3"), cert("ca3"));
-    expect_pem("server1x.key", cert("server1"), NULL, NULL);
-    expect_pem("server1x.crt", NULL, cert("server1x"), cert("ca1"));
-    expect_pem("client2.keycrt", cert("client2"), cert("client2"), cert("ca2"));
-    assert_string_equal(find("server1.key")->bytes,
-                        find("server1x.key")->bytes);
-}
-
-/* Would catch a .der file that is not just the leaf. */
-static void
-der_files(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < set->count; i++) {
-        unsigned char *der = NULL;
-        int length = i2d_X509(set->certs[i].x509, &der);
-        const struct store_file *file;
-        char name[64];
-
-        snprintf(name, sizeof name, "%s.der", set->certs[i].spec->name);
-        file = find(name);
-        assert_int_equal(file->length, length);
-        assert_memory_equal(file->bytes, der, length);
-        OPENSSL_free(der);
-    }
 }
 
 /* Would catch a store that changes with the set, or outlives its memory. */
@@ -474,9 +360,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_files_are_there),
-        cmocka_unit_test(pem_files),
-        cmocka_unit_test(der_files),
         cmocka_unit_test(store_is_independent_of_the_set),
         cmocka_unit_test(pack_and_unpack),
         cmocka_unit_test(truncated_blobs),
