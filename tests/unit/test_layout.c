@@ -49,17 +49,68 @@ static void
 sequential_numbers_are_the_contract(void **state)
 {
     static const char *const order[] = {
-        "server1", "server2",    "server3", "plain",      "expiredcert",
-        "tls12",   "clientauth", "sni",     "alpn_mapi9", "redirect",
+        "server1",
+        "server2",
+        "server3",
+        "plain",
+        "expiredcert",
+        "tls12",
+        "clientauth",
+        "sni",
+        "alpn_mapi9",
+        "redirect",
+        /* hostile */
+        "silent",
+        "hangup",
+        "garbage",
+        "alert",
+        "tls11",
+        "truncate",
+        "cut_message",
+        "tiny_records",
+        "slow",
+        "key_update",
+        "redirect_plain",
+        "redirect_badhash",
+        "redirect_loop",
+        "login",
+        "trusted",
     };
     struct layout layout;
     char reason[256];
 
     (void)state;
-    assert_int_equal(plan(&layout, "-p 4300 --sequential", reason), 0);
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --ports classic", reason), 0);
     assert_int_equal(layout.count, 10);
     for (size_t i = 0; i < 10; i++)
         assert_int_equal(number_of(&layout, order[i]), 4301 + i);
+    assert_int_equal(plan(&layout,
+                          "-p 4300 --sequential --trusted-cert c "
+                          "--trusted-key k",
+                          reason),
+                     0);
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        assert_int_equal(number_of(&layout, order[i]), 4301 + i);
+}
+
+/* Would catch a redirect to a port that is not there, which crashes a worker,
+ * and rows that move when others are absent. */
+static void
+hostile_ports_keep_their_numbers(void **state)
+{
+    struct layout layout;
+    char reason[256];
+
+    (void)state;
+    assert_int_equal(
+        plan(&layout, "-p 4300 --sequential --ports hostile", reason), 0);
+    assert_int_equal(number_of(&layout, "silent"), 4301);
+    assert_null(layout_find(&layout, "redirect_plain"));
+    assert_null(layout_find(&layout, "redirect_badhash"));
+    assert_int_equal(number_of(&layout, "redirect_loop"), 4313);
+    assert_int_equal(number_of(&layout, "login"), 4314);
+    assert_null(layout_find(&layout, "trusted"));
 }
 
 static void
@@ -93,6 +144,12 @@ simulator_ports_need_the_simulator(void **state)
     assert_null(layout_find(&layout, "redirect"));
     assert_null(layout_find(&layout, "forward"));
     assert_non_null(layout_find(&layout, "alpn_mapi9"));
+    assert_non_null(layout_find(&layout, "silent"));
+    assert_non_null(layout_find(&layout, "tls11"));
+    assert_null(layout_find(&layout, "truncate"));
+    assert_null(layout_find(&layout, "slow"));
+    assert_null(layout_find(&layout, "key_update"));
+    assert_null(layout_find(&layout, "redirect_loop"));
 }
 
 static void
@@ -308,11 +365,15 @@ shifted_numbers_stay_numbers(void **state)
 
     (void)state;
     assert_int_equal(
-        plan(&layout, "-p 4300 --sequential --advertise-base 65525", reason),
+        plan(&layout,
+             "-p 4300 --sequential --ports classic --advertise-base 65525",
+             reason),
         0);
     assert_int_equal(layout_advertised(&layout, 4310), 65535);
     assert_int_equal(
-        plan(&layout, "-p 4300 --sequential --advertise-base 65526", reason),
+        plan(&layout,
+             "-p 4300 --sequential --ports classic --advertise-base 65526",
+             reason),
         -1);
     assert_string_equal(
         reason, "--advertise-base 65526 would show 'redirect' as port 65536");
@@ -367,6 +428,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequential_numbers_are_the_contract),
+        cmocka_unit_test(hostile_ports_keep_their_numbers),
         cmocka_unit_test(given_numbers_are_skipped),
         cmocka_unit_test(simulator_ports_need_the_simulator),
         cmocka_unit_test(advertised_numbers_are_shifted),
