@@ -58,6 +58,8 @@ check_together(struct settings *s, int argc)
         return "--trusted-cert and --trusted-key go together";
     if (s->trusted_chain != NULL && !s->tester)
         return "--trusted-cert needs a base port";
+    if (s->trusted_chain != NULL && (s->groups & 1u << GROUP_HOSTILE) == 0)
+        return "--trusted-cert needs --ports hostile";
     if (s->hostname_count == 0)
         s->hostnames[s->hostname_count++] = "localhost.localdomain";
     return NULL;

@@ -134,16 +134,20 @@ set_session(SSL_CTX *context, const struct port_policy *policy,
     return policy_set_session(context, &session, id);
 }
 
-/* A resumed client verifies nothing, so a test port never lets one resume. */
+int
+policy_refuse_tickets(SSL_CTX *context)
+{
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
+}
+
 static int
 set_tickets(SSL_CTX *context, bool issue,
             const struct policy_material *material,
             const uint8_t id[POLICY_SESSION_BYTES])
 {
-    if (!issue) {
-        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
-        return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
-    }
+    if (!issue)
+        return policy_refuse_tickets(context);
     return tickets_use(context, material->ticket_secret, id,
                        POLICY_SESSION_BYTES);
 }

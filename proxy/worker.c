@@ -64,9 +64,23 @@ make_redirect(const struct worker_task *task, const struct port_policy *policy)
     return text;
 }
 
+/* TLS with the operator's certificates. */
+static int
+use_contexts(struct worker *w, struct service *service,
+             struct contexts **contexts, const struct config *config,
+             const struct front *front)
+{
+    *contexts = contexts_new(config, front, w->task->material->ticket_secret);
+    if (*contexts == NULL)
+        return -1;
+    service->context = contexts_first(*contexts);
+    return 0;
+}
+
 /* What a row of the port table asks for. */
 static int
-make_test_service(struct worker *w, struct service *service)
+make_test_service(struct worker *w, struct service *service,
+                  struct contexts **contexts)
 {
     static const struct limits none = {.connections = 0};
     static const struct limits few = {.connections = HELD_MAX};
@@ -78,6 +92,9 @@ make_test_service(struct worker *w, struct service *service)
     service->connect_early = service->backend->simulator
                              && policy->client_ca == NULL
                              && !policy->alpn_required;
+    if (policy->trusted)
+        return use_contexts(w, service, contexts, task->edition->trusted,
+                            &task->edition->trusted->fronts[0]);
     if (port_has_tls(policy)) {
         service->context = policy_context(policy, task->material);
         if (service->context == NULL)
@@ -107,12 +124,7 @@ make_front_service(struct worker *w, struct service *service,
         service->accept_proxy = &front->accept_proxy;
     if (!port_has_tls(service->policy))
         return 0;
-    *contexts = contexts_new(task->edition->config, front,
-                             task->material->ticket_secret);
-    if (*contexts == NULL)
-        return -1;
-    service->context = contexts_first(*contexts);
-    return 0;
+    return use_contexts(w, service, contexts, task->edition->config, front);
 }
 
 static int
@@ -135,7 +147,7 @@ make_services(struct worker *w)
             .backend = &edition->backends[port->backend],
         };
         if ((port->policy->front == NULL
-                 ? make_test_service(w, service)
+                 ? make_test_service(w, service, &w->contexts[i])
                  : make_front_service(w, service, &w->contexts[i]))
             == -1)
             return -1;
