@@ -82,12 +82,19 @@ frame_at_boundary(const struct frame_reader *reader)
 size_t
 frame_write(uint8_t *out, size_t room, const void *payload, size_t length)
 {
+    return frame_write_blocks(out, room, payload, length, FRAME_BLOCK_MAX);
+}
+
+size_t
+frame_write_blocks(uint8_t *out, size_t room, const void *payload,
+                   size_t length, size_t block)
+{
     struct wire_writer w = wire_writer(out, room);
     const uint8_t *at = payload;
     size_t left = length;
 
     do {
-        size_t n = left < FRAME_BLOCK_MAX ? left : FRAME_BLOCK_MAX;
+        size_t n = left < block ? left : block;
 
         wire_put_le(&w, n << 1 | (n == left ? LAST_BIT : 0), FRAME_HEADER_SIZE);
         wire_put(&w, at, n);

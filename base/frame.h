@@ -64,4 +64,8 @@ bool frame_at_boundary(const struct frame_reader *reader);
 size_t
 frame_write(uint8_t *out, size_t room, const void *payload, size_t length);
 
+/* The same with blocks of at most `block` bytes, 1 to FRAME_BLOCK_MAX. */
+size_t frame_write_blocks(uint8_t *out, size_t room, const void *payload,
+                          size_t length, size_t block);
+
 #endif

@@ -26,6 +26,7 @@ enum tlv_type {
     TYPE_SSL_CIPHER = 0x23,
     TYPE_PORT_NAME = 0xE0,
     TYPE_LAST_MESSAGE = 0xE1,
+    TYPE_BEHAVIOUR = 0xE2,
 };
 
 enum ssl_client { CLIENT_SSL = 1, CLIENT_CERT_CONN = 2, CLIENT_CERT_SESS = 4 };
@@ -49,6 +50,7 @@ static const struct field fields[] = {
     FIELD(TYPE_UNIQUE_ID, unique_id, UNIQUE_ID_MAX),
     FIELD(TYPE_PORT_NAME, port_name, UINT16_MAX),
     FIELD(TYPE_LAST_MESSAGE, last_message, UINT16_MAX),
+    FIELD(TYPE_BEHAVIOUR, behaviour, UINT16_MAX),
 };
 
 /* The sub-TLVs of TYPE_SSL. */

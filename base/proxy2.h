@@ -3,7 +3,8 @@
  *
  * The binary header that a proxy sends before a connection's first byte, after
  * HAProxy's doc/proxy-protocol.txt, section 2.2.  Beside the standard TLVs it
- * carries two of ours: the port's name and the simulator's last message.
+ * carries three of ours: the port's name, the simulator's last message, and how
+ * it behaves.
  *
  * Pure.  Decoded slices point into the bytes that were decoded.
  *
@@ -54,6 +55,7 @@ struct proxy2 {
     struct slice tls_cipher;   /* PP2_SUBTYPE_SSL_CIPHER 0x23 */
     struct slice port_name;    /* 0xE0, ours: the port's name */
     struct slice last_message; /* 0xE1, ours: what the simulator says last */
+    struct slice behaviour;    /* 0xE2, ours: the name of what it does wrong */
 };
 
 /*

@@ -25,6 +25,7 @@ static const struct {
     [ENDING_CUT] = {"cut", "left inside its response", LOG_WARNING},
     [ENDING_LOGIN_TIMEOUT] = {"login_timeout", "no response in time",
                               LOG_WARNING},
+    [ENDING_IDLE] = {"idle", "logged in, and silent since", LOG_DEBUG},
     [ENDING_WRITE_TIMEOUT] = {"write_timeout", "does not read the last message",
                               LOG_WARNING},
     [ENDING_STOPPED] = {"stopped", "ended because the simulator stops",

@@ -21,6 +21,7 @@ enum ending {
     ENDING_TOO_LONG,      /* a response longer than the simulator accepts */
     ENDING_CUT,           /* it left inside its response */
     ENDING_LOGIN_TIMEOUT, /* no complete response in time */
+    ENDING_IDLE,          /* logged in, and nothing more came in time */
     ENDING_WRITE_TIMEOUT, /* it does not read what it is sent */
     ENDING_STOPPED,       /* the simulator stops */
     ENDING_FAILED,        /* the simulator's own fault: no memory, ... */

@@ -8,7 +8,7 @@
 
 /* Clients count the fields: the trailing colon is needed, a newline is not. */
 #define CHALLENGE                                                              \
-    "%s:merovingian:9:RIPEMD160,SHA512,SHA384,SHA256,SHA224,SHA1:LIT:SHA512:"
+    "%s:%s:9:RIPEMD160,SHA512,SHA384,SHA256,SHA224,SHA1:LIT:SHA512:%s"
 
 /* pymonetdb looks for the name in parentheses, Java for how it begins, and the
  * phrase at the end is the documented one. */
@@ -17,19 +17,33 @@
     "Sorry, this is not a real MonetDB server"
 
 size_t
-message_challenge(uint8_t *out, size_t room, const char *salt)
+message_text(uint8_t *out, size_t room, struct slice text,
+             const struct behaviour *behaviour)
 {
-    char text[MESSAGE_CHALLENGE_MAX];
+    size_t length = frame_write_blocks(out, room, text.bytes, text.length,
+                                       behaviour->block);
 
-    snprintf(text, sizeof text, CHALLENGE, salt);
-    return frame_write(out, room, text, strlen(text));
+    return length > 0 ? length
+                      : frame_write(out, room, text.bytes, text.length);
 }
 
 size_t
-message_apology(uint8_t *out, size_t room, const char *name)
+message_challenge(uint8_t *out, size_t room, const char *salt,
+                  const struct behaviour *behaviour)
+{
+    char text[MESSAGE_CHALLENGE_MAX];
+
+    snprintf(text, sizeof text, CHALLENGE, salt, behaviour->type,
+             behaviour->options);
+    return message_text(out, room, slice_text(text), behaviour);
+}
+
+size_t
+message_apology(uint8_t *out, size_t room, const char *name,
+                const struct behaviour *behaviour)
 {
     char text[sizeof APOLOGY + MESSAGE_NAME_MAX];
 
     snprintf(text, sizeof text, APOLOGY, name);
-    return frame_write(out, room, text, strlen(text));
+    return message_text(out, room, slice_text(text), behaviour);
 }

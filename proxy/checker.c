@@ -11,11 +11,10 @@
 #include "proxy/channel.h"
 #include "proxy/contexts.h"
 
-int
-checker_check(struct edition *edition)
+static int
+check_files(const struct config *config)
 {
     uint8_t no_secret[TICKETS_SECRET_BYTES] = {0};
-    struct config *config = edition->config;
 
     for (size_t i = 0; i < config->front_count; i++) {
         struct contexts *contexts = NULL;
@@ -27,7 +26,15 @@ checker_check(struct edition *edition)
             return -1;
         contexts_free(contexts);
     }
-    return edition_resolve(edition);
+    return 0;
+}
+
+int
+checker_check(struct edition *edition)
+{
+    if (edition->config == NULL) /* the port table, resolved already */
+        return check_files(edition->trusted);
+    return check_files(edition->config) == -1 ? -1 : edition_resolve(edition);
 }
 
 int
@@ -49,7 +56,8 @@ checker_report(struct edition *edition, int channel)
 
 /* Read until the checker has said its last word; true if that is READY. */
 static bool
-listen_to_checker(struct edition *edition, int channel)
+listen_to_checker(struct edition *edition, int channel,
+                  char why[CHECKER_WHY_MAX])
 {
     struct pollfd poll_fd = {.fd = channel, .events = POLLIN};
     struct message message;
@@ -69,7 +77,11 @@ listen_to_checker(struct edition *edition, int channel)
             edition_take_addresses(edition, message.backend, message.addresses,
                                    message.count);
             break;
-        default: /* a failure was logged by who found it */
+        case MESSAGE_FAILED: /* logged by who found it */
+            if (why != NULL)
+                log_cut(why, CHECKER_WHY_MAX, message.text);
+            break;
+        default:
             break;
         }
         net_close(&fd);
@@ -77,13 +89,16 @@ listen_to_checker(struct edition *edition, int channel)
 }
 
 int
-checker_run(struct edition *edition, const struct privileges *privileges)
+checker_run(struct edition *edition, const struct privileges *privileges,
+            char why[CHECKER_WHY_MAX])
 {
     pid_t master = getpid();
     int pair[2];
     pid_t pid;
     bool ready;
 
+    if (why != NULL)
+        log_cut(why, CHECKER_WHY_MAX, "it could not be checked");
     if (channel_pair(pair) == -1 || (pid = fork()) == -1) {
         log_errno("cannot start a process to check the configuration");
         return -1;
@@ -95,7 +110,7 @@ checker_run(struct edition *edition, const struct privileges *privileges)
         _exit(checker_report(edition, pair[1]));
     }
     close(pair[1]);
-    ready = listen_to_checker(edition, pair[0]);
+    ready = listen_to_checker(edition, pair[0], why);
     close(pair[0]);
     while (waitpid(pid, NULL, 0) == -1 && errno == EINTR)
         continue;

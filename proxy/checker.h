@@ -13,6 +13,8 @@
 #include "proxy/edition.h"
 #include "proxy/privileges.h"
 
+#define CHECKER_WHY_MAX 512
+
 /*
  * Check the edition in this process, which then has had keys in its memory.
  * Returns 0 with all backends resolved, or -1 with the culprit logged.
@@ -21,9 +23,11 @@ int checker_check(struct edition *edition);
 
 /*
  * The same in a process that is forked for it, with those privileges, and
- * waited for.  The backends' addresses arrive in edition.
+ * waited for.  The backends' addresses arrive in edition.  What was wrong is
+ * put into why, unless that is NULL.
  */
-int checker_run(struct edition *edition, const struct privileges *privileges);
+int checker_run(struct edition *edition, const struct privileges *privileges,
+                char why[CHECKER_WHY_MAX]);
 
 /* What such a process does: check, and say the result on the channel.  Returns
  * its exit status. */

@@ -128,6 +128,8 @@ run_worker(const struct child_task *task)
         keep(&list, edition->sockets.rows[i].listening->fds[slot->index]);
     if (edition->config != NULL)
         operator_files_each(edition->config, keep, &list);
+    if (edition->trusted != NULL)
+        operator_files_each(edition->trusted, keep, &list);
     close_others(&list);
     return worker_run(&work);
 }

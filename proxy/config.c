@@ -28,7 +28,10 @@ config_error(const struct config *config, int line, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    log_error("%s:%d: %s", config->path, line, text);
+    if (line > 0)
+        log_error("%s:%d: %s", config->path, line, text);
+    else
+        log_error("%s: %s", config->path, text);
 }
 
 const char *

@@ -49,7 +49,8 @@ struct config *config_parse(const char *path, const char *text, size_t length,
                             const struct settings *settings);
 
 /*
- * Log an error at a place that the file names: "PATH:LINE: " and the message.
+ * Log an error at a place that the file names: "PATH:LINE: " and the message;
+ * without the line if it is 0.
  */
 void config_error(const struct config *config, int line, const char *format,
                   ...) __attribute__((format(printf, 3, 4)));

@@ -65,6 +65,7 @@ deadline(const struct conn *c, enum event_phase *phase)
          PHASE_ANNOUNCE},
         {c->state == CONN_HANDSHAKE, c->accepted_at, timers->handshake,
          PHASE_HANDSHAKE},
+        {c->state == CONN_HELD, c->entered, timers->silence, PHASE_HANDSHAKE},
         {c->state == CONN_CONNECT, c->entered, timers->connect, PHASE_CONNECT},
         /* Told only of one who outlives his backend: others ended before. */
         {c->state == CONN_LINGER, c->entered, timers->linger,
@@ -336,6 +337,9 @@ conn_greet(struct conn *c)
     }
     if (service->context == NULL)
         return conn_enter(c, CONN_CONNECT);
+    c->deed = service->policy->deed;
+    if (c->deed == DEED_SILENT)
+        return conn_enter(c, CONN_HELD);
     if (endpoint_start_tls(&c->client, service->context) == 0)
         return conn_enter(c, CONN_HANDSHAKE);
     conn_ends(c, END_RESET, ENOMEM);

@@ -22,6 +22,7 @@
 enum conn_state {
     CONN_ANNOUNCE, /* a load balancer's PROXY header */
     CONN_HANDSHAKE,
+    CONN_HELD,    /* nothing: the client is never answered */
     CONN_CONNECT, /* to the backend */
     CONN_RELAY,
     CONN_LINGER, /* ending: our last bytes out, the client's dropped */
@@ -42,6 +43,7 @@ struct conn {
     ev_io client_io, backend_io;
     ev_timer timer;
     struct inbound inbound;
+    enum port_deed deed;   /* still to be done */
     bool early;            /* counted in the service's */
     double connect_began;  /* loop time */
     bool admitted;         /* the gate has counted the client */

@@ -5,6 +5,7 @@
 
 #include "base/proxy2.h"
 #include "proxy/conn_state.h"
+#include "proxy/deeds.h"
 #include "proxy/preface.h"
 
 /* Of a buffer each, in one turn of discarding. */
@@ -144,6 +145,18 @@ step_handshake(struct conn *c)
     return conn_enter(c, CONN_CONNECT);
 }
 
+/* The client knows no more of us than that we have accepted. */
+static enum step
+step_held(struct conn *c)
+{
+    enum io result = endpoint_ignore(&c->client);
+
+    if (result == IO_AGAIN)
+        return STEP_WAIT;
+    conn_ends(c, result == IO_EOF ? END_EOF : END_RESET, c->client.error);
+    return conn_enter(c, CONN_DONE);
+}
+
 /* Connections that follow need not find out again which address answers. */
 static void
 note_address(const struct conn *c)
@@ -176,12 +189,14 @@ start_relay(struct conn *c)
         length = preface_write(
             &c->event, &c->local,
             service->backend->simulator ? service->policy->name : NULL,
-            service->last_message, header, sizeof header);
+            service->policy->behaviour, service->last_message, header,
+            sizeof header);
         if (length == 0 || !flow_prepend(&c->up, header, length)) {
             conn_ends_backend(c, ENOMEM);
             return conn_enter(c, CONN_LINGER);
         }
     }
+    c->deed = deed_begin(c->deed, &c->client);
     c->moved_at = ev_now(c->owner->loop);
     endpoint_wake(&c->backend, WAIT_WRITE);
     return conn_enter(c, CONN_RELAY);
@@ -291,6 +306,8 @@ step_relay(struct conn *c)
 
     c->up.last = c->down.state >= FLOW_SHUT;
     flow_run(&c->up);
+    if (c->deed != DEED_NONE && c->up.taken > 0)
+        c->deed = deed_answer(c->deed, &c->client);
     flow_run(&c->down);
     if (c->up.taken + c->client.sent + c->backend.sent != before)
         c->moved_at = now;
@@ -363,6 +380,6 @@ step_linger(struct conn *c)
 
 enum step (*const conn_steps[])(struct conn *) = {
     [CONN_ANNOUNCE] = step_announce, [CONN_HANDSHAKE] = step_handshake,
-    [CONN_CONNECT] = step_connect,   [CONN_RELAY] = step_relay,
-    [CONN_LINGER] = step_linger,
+    [CONN_HELD] = step_held,         [CONN_CONNECT] = step_connect,
+    [CONN_RELAY] = step_relay,       [CONN_LINGER] = step_linger,
 };

@@ -267,7 +267,9 @@ set_session(const struct contexts *f, SSL_CTX *context, const uint8_t *secret)
         session.client_ca = hex;
     }
     if (policy_set_session(context, &session, id) == 0
-        && tickets_use(context, secret, id, sizeof id) == 0)
+        && (front->policy.tickets ? tickets_use(context, secret, id, sizeof id)
+                                  : policy_refuse_tickets(context))
+               == 0)
         return 0;
     log_tls("port '%s': cannot set up sessions", front->policy.name);
     return -1;

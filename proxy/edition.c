@@ -194,6 +194,7 @@ edition_free(struct edition *edition)
         return;
     sockets_close(&edition->sockets);
     config_free(edition->config);
+    config_free(edition->trusted);
     free(edition->backends);
     free(edition);
 }

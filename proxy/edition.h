@@ -18,7 +18,8 @@
 struct edition {
     unsigned number; /* counted by the master, within the crew */
     enum crew crew;
-    struct config *config; /* NULL: the port table */
+    struct config *config;  /* NULL: the port table */
+    struct config *trusted; /* of the port of that name; NULL: it is absent */
     struct layout layout;
     struct sockets sockets;
     struct backend *backends; /* that ports' `backend` points into */

@@ -27,6 +27,7 @@ endpoint_init(struct endpoint *end, int fd, struct pool *pool,
         .fd = fd,
         .event = event,
         .bio = {.fd = fd, .pool = pool},
+        .record_bytes = RECORD_PLAIN,
     };
 }
 
@@ -276,8 +277,8 @@ write_tls(struct endpoint *end, struct buf *from, bool more)
 
     end->bio.bulk = from->length > POOL_CHUNK;
     while (result == IO_DONE && from->length > 0) {
-        size_t piece =
-            from->length < RECORD_PLAIN ? from->length : RECORD_PLAIN;
+        size_t most = end->record_bytes;
+        size_t piece = from->length < most ? from->length : most;
         size_t n;
         int rc;
 
@@ -361,8 +362,8 @@ endpoint_shut(struct endpoint *end, bool cut)
     return IO_DONE;
 }
 
-enum io
-endpoint_discard(struct endpoint *end)
+static enum io
+drop(struct endpoint *end, bool note)
 {
     static uint8_t nowhere[16 * 1024];
     size_t total = 0;
@@ -372,15 +373,45 @@ endpoint_discard(struct endpoint *end)
 
         if (n == 0)
             return IO_EOF;
-        if (n > 0)
+        if (n > 0) {
             total += (size_t)n;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
+            if (note)
+                tlsbio_classify(&end->bio, nowhere, (size_t)n);
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             break;
-        else if (errno != EINTR)
+        } else if (errno != EINTR) {
             return broke(end, &end->unreadable, errno);
+        }
     }
     end->waits |= WAIT_READ;
     return IO_AGAIN;
+}
+
+enum io
+endpoint_discard(struct endpoint *end)
+{
+    return drop(end, false);
+}
+
+enum io
+endpoint_ignore(struct endpoint *end)
+{
+    enum io result = drop(end, true);
+
+    end->event->first = end->bio.first;
+    return result;
+}
+
+bool
+endpoint_update_keys(struct endpoint *end)
+{
+    bool done;
+
+    ERR_clear_error();
+    done = SSL_key_update(end->ssl, SSL_KEY_UPDATE_REQUESTED) == 1
+           && SSL_do_handshake(end->ssl) == 1;
+    ERR_clear_error();
+    return done;
 }
 
 void

@@ -44,6 +44,7 @@ struct endpoint {
     bool notified;       /* close_notify was handed to OpenSSL */
     int error;           /* errno behind these two; 0: TLS itself failed */
     uint64_t sent;       /* bytes that the socket has taken */
+    size_t record_bytes; /* plaintext in one TLS record, at most */
 };
 
 /* An endpoint over fd, which it owns from now on. */
@@ -86,6 +87,13 @@ enum io endpoint_shut(struct endpoint *end, bool cut);
 
 /* Read and drop what the peer sends, without decrypting it. */
 enum io endpoint_discard(struct endpoint *end);
+
+/* The same for a client that is never answered: notes what it speaks. */
+enum io endpoint_ignore(struct endpoint *end);
+
+/* TLS 1.3: take new keys for what follows, and ask the client for the same, by
+ * a message that is left to be flushed.  False: not now. */
+bool endpoint_update_keys(struct endpoint *end);
 
 /* Close and free everything; the endpoint may be one that was never opened
  * (fd -1). */

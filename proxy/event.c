@@ -95,6 +95,10 @@ const char *
 event_tls_version(const struct event *event)
 {
     switch (event->tls_version) {
+    case 0x0301:
+        return "TLSv1";
+    case 0x0302:
+        return "TLSv1.1";
     case 0x0303:
         return "TLSv1.2";
     case 0x0304:

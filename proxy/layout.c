@@ -100,6 +100,13 @@ check_advertised(const struct layout *layout, char *reason, size_t room)
     return 0;
 }
 
+/* True if the row's group was asked for. */
+static bool
+is_on(const struct settings *settings, const struct port_policy *row)
+{
+    return (settings->groups & 1u << row->group) != 0;
+}
+
 int
 layout_plan(struct layout *layout, const struct settings *settings,
             char *reason, size_t room)
@@ -119,7 +126,7 @@ layout_plan(struct layout *layout, const struct settings *settings,
             settings->sequential && a == NULL && row->group != GROUP_CLASSIC;
         unsigned number = 0;
 
-        if ((settings->groups & 1u << row->group) == 0)
+        if (!is_on(settings, row))
             continue;
         if (row->forward) {
             number = settings->forward_port;
@@ -133,7 +140,11 @@ layout_plan(struct layout *layout, const struct settings *settings,
         /* A row that is absent keeps its place in the sequence. */
         if (row->forward && !settings->forward.set)
             continue;
-        if (row->redirect && settings->backend.set)
+        if (row->simulator && settings->backend.set)
+            continue;
+        if (row->trusted && settings->trusted_chain == NULL)
+            continue;
+        if (row->target != NULL && !is_on(settings, port_find(row->target)))
             continue;
         if (spare && !exists(layout, number)) {
             layout->beyond++;

@@ -167,6 +167,14 @@ on_stop_signal(struct ev_loop *loop, ev_signal *watcher, int ready)
     stop(m);
 }
 
+static bool
+has_trusted(const struct master *m)
+{
+    const struct edition *table = m->site->editions[CREW_TEST];
+
+    return table != NULL && table->trusted != NULL;
+}
+
 static void
 on_hangup(struct ev_loop *loop, ev_signal *watcher, int ready)
 {
@@ -174,7 +182,11 @@ on_hangup(struct ev_loop *loop, ev_signal *watcher, int ready)
 
     (void)loop;
     (void)ready;
-    if (!m->stopping)
+    if (m->stopping)
+        return;
+    if (has_trusted(m))
+        rotation_reload_trusted(m);
+    if (!has_trusted(m) || m->site->editions[CREW_CONFIGURED] != NULL)
         rotation_reload(m, RELOAD_ALL);
 }
 
@@ -187,26 +199,38 @@ on_renew(struct ev_loop *loop, ev_timer *timer, int ready)
 }
 
 /* A change counts once it has stood for two looks: who replaces a chain and its
- * key needs a moment for both.  A reload under way may be bringing it. */
+ * key needs a moment for both. */
+static bool
+has_changed(const struct config *config, struct watched *watched)
+{
+    struct operator_signature now = operator_files_signature(config);
+    bool settled = now.hash == watched->glance.hash;
+
+    watched->glance = now;
+    if (now.hash == watched->files.hash || !settled)
+        return false;
+    watched->files = now;
+    log_info("certificate files have changed");
+    return true;
+}
+
+/* A reload under way may be bringing the change. */
 static void
 on_watch(struct ev_loop *loop, ev_timer *timer, int ready)
 {
     struct master *m = timer->data;
-    struct operator_signature now;
-    bool settled;
+    const struct edition *table = m->site->editions[CREW_TEST];
+    const struct edition *configured = m->site->editions[CREW_CONFIGURED];
 
     (void)loop;
     (void)ready;
-    if (m->rotations[CREW_CONFIGURED].step != ROTATION_NONE)
-        return;
-    now = operator_files_signature(m->site->editions[CREW_CONFIGURED]->config);
-    settled = now.hash == m->glance.hash;
-    m->glance = now;
-    if (now.hash == m->files.hash || !settled)
-        return;
-    m->files = now;
-    log_info("certificate files have changed");
-    rotation_reload(m, RELOAD_FILES);
+    if (configured != NULL
+        && m->rotations[CREW_CONFIGURED].step == ROTATION_NONE
+        && has_changed(configured->config, &m->configured))
+        rotation_reload(m, RELOAD_FILES);
+    if (has_trusted(m) && m->rotations[CREW_TEST].step == ROTATION_NONE
+        && has_changed(table->trusted, &m->trusted))
+        rotation_reload_trusted(m);
 }
 
 /* True if what it said waits to be read: we are late, not it. */
@@ -258,6 +282,14 @@ let_hangups_through(void)
     sigprocmask(SIG_UNBLOCK, &hangup, NULL);
 }
 
+/* Look at the configuration's files from now on. */
+static void
+watch(struct master *m, const struct config *config, struct watched *watched)
+{
+    watched->files = watched->glance = operator_files_signature(config);
+    ev_timer_start(m->loop, &m->watch);
+}
+
 static void
 start_watchers(struct master *m)
 {
@@ -282,11 +314,10 @@ start_watchers(struct master *m)
     let_hangups_through();
     if (site->settings->renew_after > 0 && site->editions[CREW_TEST] != NULL)
         ev_timer_start(m->loop, &m->renew);
-    if (site->editions[CREW_CONFIGURED] != NULL) {
-        m->files = m->glance =
-            operator_files_signature(site->editions[CREW_CONFIGURED]->config);
-        ev_timer_start(m->loop, &m->watch);
-    }
+    if (site->editions[CREW_CONFIGURED] != NULL)
+        watch(m, site->editions[CREW_CONFIGURED]->config, &m->configured);
+    if (has_trusted(m))
+        watch(m, site->editions[CREW_TEST]->trusted, &m->trusted);
 }
 
 static int

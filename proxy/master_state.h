@@ -66,7 +66,14 @@ struct rotation {
     struct edition *next; /* not in force yet; NULL: the old one stays */
     struct edition *old;  /* no longer, but old workers may still accept */
     unsigned number;      /* of the newest edition */
+    bool renewal;         /* of the generated certificates */
     struct operator_signature files; /* of next, before they were opened */
+};
+
+/* Files that may change at any time. */
+struct watched {
+    struct operator_signature files;  /* of what is in force */
+    struct operator_signature glance; /* as they were seen last */
 };
 
 /* What was asked for in the middle of a reload. */
@@ -78,8 +85,7 @@ struct master {
     struct child *children;
     struct rotation rotations[CREW_COUNT];
     struct chart chart;
-    struct operator_signature files;  /* of what is in force */
-    struct operator_signature glance; /* as they were seen last */
+    struct watched configured, trusted;
     enum reload again;
     bool serving;  /* everything was ready once */
     bool stopping; /* workers first, then the others */
@@ -142,6 +148,10 @@ double rotation_renew_in(const struct master *m);
 /* Read the configuration again, or only the files that it names; later, if
  * this is the beginning or a reload is under way. */
 void rotation_reload(struct master *m, enum reload what);
+
+/* Read the certificate of port `trusted` again, which there is; later, if the
+ * moment is bad. */
+void rotation_reload_trusted(struct master *m);
 
 /* The checker's verdict: NULL if there is nothing wrong. */
 void rotation_checked(struct master *m, const char *error);

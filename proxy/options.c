@@ -29,6 +29,7 @@ set_defaults(struct settings *s)
                    .half_closed = 60,
                    .keepalive = 60,
                    .linger = 2,
+                   .silence = 60,
                    .drain = 5},
     };
 }
@@ -53,6 +54,12 @@ check_together(struct settings *s, int argc)
     if (s->forward.set && s->forward_port != 0
         && s->forward_port == s->base_port)
         return "-f cannot listen on the base port";
+    if ((s->trusted_chain == NULL) != (s->trusted_key == NULL))
+        return "--trusted-cert and --trusted-key go together";
+    if (s->trusted_chain != NULL && !s->tester)
+        return "--trusted-cert needs a base port";
+    if (s->trusted_chain != NULL && (s->groups & 1u << GROUP_HOSTILE) == 0)
+        return "--trusted-cert needs --ports hostile";
     if (s->hostname_count == 0)
         s->hostnames[s->hostname_count++] = "localhost.localdomain";
     return NULL;

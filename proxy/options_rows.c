@@ -231,6 +231,16 @@ set_keepalive(void *settings, const char *value)
 }
 
 static const char *
+set_silence(void *settings, const char *value)
+{
+    struct settings *s = settings;
+    const char *problem = options_seconds(&s->timers.silence, value);
+
+    return problem == NULL && s->timers.silence == 0 ? "would be for ever"
+                                                     : problem;
+}
+
+static const char *
 set_drain(void *settings, const char *value)
 {
     struct settings *s = settings;
@@ -299,6 +309,24 @@ set_world_readable(void *settings, const char *value)
     (void)value;
     s->allow_world_readable_keys = true;
     return NULL;
+}
+
+static const char *
+set_trusted_cert(void *settings, const char *value)
+{
+    struct settings *s = settings;
+
+    return s->trusted_chain != NULL ? "is a second one"
+                                    : set_text(&s->trusted_chain, value);
+}
+
+static const char *
+set_trusted_key(void *settings, const char *value)
+{
+    struct settings *s = settings;
+
+    return s->trusted_key != NULL ? "is a second one"
+                                  : set_text(&s->trusted_key, value);
 }
 
 static const char *
@@ -414,11 +442,17 @@ const struct option_row options_rows[] = {
     {0, "keepalive", "S", set_keepalive,
      "seconds of silence until TCP asks whether\nthe client's host is there; "
      "gone after twice\nthat, or the stall timeout; 0 = off (60)"},
+    {0, "silent-timeout", "S", set_silence,
+     "seconds for which port 'silent' holds a client\n(60)"},
     {0, "drain-timeout", "S", set_drain,
      "seconds for connections at a stop (5)"},
     {0, "renew-after", "S", set_renew,
      "issue the certificates again after S\nseconds (half their lifetime, "
      "7 days)"},
+    {0, "trusted-cert", "FILE", set_trusted_cert,
+     "port 'trusted' shows this certificate, which\nclients know, and its "
+     "chain"},
+    {0, "trusted-key", "FILE", set_trusted_key, "its private key"},
     {0, "config", "FILE", set_config,
      "serve the ports that FILE describes, too"},
     {0, "check", NULL, set_check, "only check the configuration"},

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "proxy/deeds.h"
 #include "proxy/endpoint.h"
 #include "proxy/event.h"
 
@@ -134,16 +135,20 @@ set_session(SSL_CTX *context, const struct port_policy *policy,
     return policy_set_session(context, &session, id);
 }
 
-/* A resumed client verifies nothing, so a test port never lets one resume. */
+int
+policy_refuse_tickets(SSL_CTX *context)
+{
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
+}
+
 static int
 set_tickets(SSL_CTX *context, bool issue,
             const struct policy_material *material,
             const uint8_t id[POLICY_SESSION_BYTES])
 {
-    if (!issue) {
-        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
-        return SSL_CTX_set_num_tickets(context, 0) == 1 ? 0 : -1;
-    }
+    if (!issue)
+        return policy_refuse_tickets(context);
     return tickets_use(context, material->ticket_secret, id,
                        POLICY_SESSION_BYTES);
 }
@@ -162,6 +167,9 @@ policy_prepare(SSL_CTX *context, int tls_min, int tls_max)
      * for each client, and no other worker knows it. */
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(context, 0);
+    /* What TLS 1.0 and 1.1 sign with is below every other level. */
+    if (tls_max < TLS1_2_VERSION)
+        SSL_CTX_set_security_level(context, 0);
     SSL_CTX_set_info_callback(context, endpoint_info);
     SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
     if (SSL_CTX_set_min_proto_version(context, tls_min) != 1
@@ -198,6 +206,7 @@ policy_context(const struct port_policy *policy,
         SSL_CTX_set_tlsext_servername_callback(context, require_server_name);
         SSL_CTX_set_tlsext_servername_arg(context, (void *)material);
     }
+    deed_prepare(context, policy->deed);
     if (set_session(context, policy, cert, client_ca, id) == -1
         || set_tickets(context, policy->tickets, material, id) == -1)
         goto done;

@@ -35,6 +35,10 @@ SSL_CTX *policy_context(const struct port_policy *policy,
  */
 int policy_prepare(SSL_CTX *context, int tls_min, int tls_max);
 
+/* A resumed client verifies nothing, so a test port never lets one resume.
+ * Returns as above. */
+int policy_refuse_tickets(SSL_CTX *context);
+
 #define POLICY_SESSION_BYTES 32 /* SHA-256, and the most that OpenSSL takes */
 
 /* What a session is made under. */

@@ -17,13 +17,15 @@ struct front;
 #define PORTS_MAX 256 /* that can be open at once */
 
 /* Protocol versions as on the wire (RFC 8446, 4.2.1). */
+#define PORT_TLS_1_0 0x0301
+#define PORT_TLS_1_1 0x0302
 #define PORT_TLS_1_2 0x0303
 #define PORT_TLS_1_3 0x0304
 
 enum port_group {
     GROUP_CLASSIC,
-    GROUP_HOSTILE,
-    GROUP_CHAINS,
+    GROUP_HOSTILE,                  /* servers that misbehave */
+    GROUP_CHAINS,                   /* certificates with one defect */
     GROUP_COUNT,                    /* of groups in the port table */
     GROUP_CONFIGURED = GROUP_COUNT, /* the operator's own ports */
 };
@@ -50,6 +52,18 @@ enum port_judge {
     JUDGE_UNSEEN,    /* only the client knows whether it raised an error */
 };
 
+/* What is wrong with the port as a TLS server; deeds.h does it. */
+enum port_deed {
+    DEED_NONE,
+    DEED_SILENT,     /* accepts, and never answers */
+    DEED_HANG_UP,    /* ends with FIN after the ClientHello */
+    DEED_GARBAGE,    /* answers the ClientHello with HTTP */
+    DEED_ALERT,      /* refuses it with handshake_failure */
+    DEED_TRUNCATE,   /* never says close_notify */
+    DEED_TINY,       /* records of one byte */
+    DEED_KEY_UPDATE, /* new keys, in the middle of the exchange */
+};
+
 struct port_policy {
     const char *name;
     enum port_group group;
@@ -59,12 +73,18 @@ struct port_policy {
     const char *client_ca; /* a client certificate of this CA is required */
     bool sni_required;     /* a server name, and one of our host names */
     bool alpn_required;    /* without mapi/9: closed after the handshake */
-    bool redirect;         /* the simulator's last message is a redirect */
+    bool holds;            /* keeps clients for long: few at once */
+    bool simulator;        /* exists with the simulator behind it only */
     bool forward;          /* exists with -f only, and has its own backend */
+    bool trusted;          /* exists with --trusted-cert only, and shows it */
     bool tickets;          /* issues session tickets */
     const char *ca;        /* the file that clients verify with; NULL: none */
     bool wrong_name;       /* the name is all that is wrong with it */
     bool helpless;         /* no client can log in: a refusal proves little */
+    enum port_deed deed;
+    const char *behaviour; /* the simulator's; NULL: the usual one */
+    const char *target;    /* the port that it redirects to */
+    const char *certhash;  /* the certificate that the redirect speaks of */
     enum port_expect expect;
     enum port_judge judge;
     const char *rule; /* all of it in words */

@@ -64,8 +64,8 @@ common_name(const struct event_bytes *subject)
 
 size_t
 preface_write(const struct event *event, const struct net_address *local,
-              const char *port_name, const char *last_message, uint8_t *out,
-              size_t room)
+              const char *port_name, const char *behaviour,
+              const char *last_message, uint8_t *out, size_t room)
 {
     /* A load balancer may name a client of the other family: a header has room
      * for one. */
@@ -79,6 +79,8 @@ preface_write(const struct event *event, const struct net_address *local,
     header.unique_id = slice_text(id);
     if (port_name != NULL)
         header.port_name = slice_text(port_name);
+    if (behaviour != NULL)
+        header.behaviour = slice_text(behaviour);
     if (last_message != NULL)
         header.last_message = slice_text(last_message);
     if (event->tls) {

@@ -14,12 +14,12 @@
 
 /*
  * Write to out what is known of the connection, which reached us on the address
- * local (base/proxy2.h).  The port's name and the message to say last are for
- * the simulator; each may be NULL.  Returns the header's size; 0 if room is too
- * small.
+ * local (base/proxy2.h).  The port's name, the behaviour and the message to say
+ * last are for the simulator; each may be NULL.  Returns the header's size; 0
+ * if room is too small.
  */
 size_t preface_write(const struct event *event, const struct net_address *local,
-                     const char *port_name, const char *last_message,
-                     uint8_t *out, size_t room);
+                     const char *port_name, const char *behaviour,
+                     const char *last_message, uint8_t *out, size_t room);
 
 #endif

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MPL-2.0 */
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "proxy/checker.h"
 #include "proxy/master_state.h"
 #include "proxy/notify.h"
 #include "proxy/parcel.h"
 #include "proxy/resolver.h"
 #include "proxy/state.h"
+#include "proxy/trusted.h"
 
 /* Editions that open connections may outlive.  Past that the oldest has not
  * long; past the second, a reload waits until one of them is gone. */
@@ -114,13 +117,24 @@ rotation_renew_in(const struct master *m)
                           settings->renew_after);
 }
 
-void
-rotation_renew(struct master *m)
+/* New workers for the port table, whose certificates have changed. */
+static void
+start_again(struct master *m, bool renewal)
 {
     struct rotation *rotation = &m->rotations[CREW_TEST];
     struct edition *edition = m->site->editions[CREW_TEST];
 
-    if (rotation->step != ROTATION_NONE
+    edition->number = ++rotation->number;
+    rotation->renewal = renewal;
+    rotation->step = ROTATION_STARTING;
+    if (children_add_workers(m, edition, ROLE_NEXT) == -1)
+        log_error("no memory to renew the certificates");
+}
+
+void
+rotation_renew(struct master *m)
+{
+    if (m->rotations[CREW_TEST].step != ROTATION_NONE
         || state_renew(m->site->settings->state, m->site->certs) == -1) {
         m->renew.repeat = m->site->settings->renew_after;
         if (m->renew.repeat > RENEW_RETRY_SECONDS)
@@ -130,11 +144,7 @@ rotation_renew(struct master *m)
     }
     m->renew.repeat = rotation_renew_in(m);
     ev_timer_again(m->loop, &m->renew);
-    rotation->number++;
-    edition->number = rotation->number;
-    rotation->step = ROTATION_STARTING;
-    if (children_add_workers(m, edition, ROLE_NEXT) == -1)
-        log_error("no memory to renew the certificates");
+    start_again(m, true);
 }
 
 static void
@@ -236,7 +246,8 @@ rotation_reload(struct master *m, enum reload what)
     /* If this fails, files that have changed are still to be tried with the
      * configuration in force, unless it is that which is read here. */
     if (what == RELOAD_FILES)
-        m->files = m->glance = operator_files_signature(now->config);
+        m->configured.files = m->configured.glance =
+            operator_files_signature(now->config);
     rotation->next = make_next(m, what);
     if (rotation->next == NULL) {
         reload_done(m, log_last_error());
@@ -343,16 +354,15 @@ put_in_force(struct master *m)
     if (!same_http(rotation->old->config,
                    m->site->editions[CREW_CONFIGURED]->config))
         log_warning("http: a change takes a restart");
-    m->files = m->glance = rotation->files;
+    m->configured.files = m->configured.glance = rotation->files;
     if (rotation_start_resolver(m, CREW_CONFIGURED) == -1)
         log_error("no memory for the resolver");
 }
 
-/* The reload is over, for better or, if there is an error, for worse. */
+/* Count how a reload went, and tell; what is NULL if there is an error. */
 static void
-reload_done(struct master *m, const char *error)
+note_reload(struct master *m, const char *error, const char *what)
 {
-    struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
     struct chart_reloads *reloads = &m->chart.reloads;
 
     reloads->last = ev_time();
@@ -361,17 +371,65 @@ reload_done(struct master *m, const char *error)
     else
         reloads->done++;
     log_cut(reloads->error, sizeof reloads->error, error != NULL ? error : "");
+    if (error != NULL)
+        log_error("not reloaded, everything stays as it was: %s", error);
+    else
+        log_info("reloaded: %s", what);
+    rotation_tell_chart(m);
+    master_tell_systemd(m);
+}
+
+/* The reload is over, for better or, if there is an error, for worse. */
+static void
+reload_done(struct master *m, const char *error)
+{
+    struct rotation *rotation = &m->rotations[CREW_CONFIGURED];
+    char what[64];
+
     edition_free(rotation->next);
     edition_free(rotation->old);
     rotation->next = rotation->old = NULL;
     rotation->step = ROTATION_NONE;
-    if (error != NULL)
-        log_error("not reloaded, everything stays as it was: %s", error);
-    else
-        log_info("reloaded: %zu configured ports",
-                 m->site->editions[CREW_CONFIGURED]->layout.count);
-    rotation_tell_chart(m);
-    master_tell_systemd(m);
+    snprintf(what, sizeof what, "%zu configured ports",
+             m->site->editions[CREW_CONFIGURED]->layout.count);
+    note_reload(m, error, what);
+}
+
+/* The operator's certificate in the port table */
+
+void
+rotation_reload_trusted(struct master *m)
+{
+    struct site *site = m->site;
+    struct edition *edition = site->editions[CREW_TEST];
+    struct edition next = *edition;
+    char why[CHECKER_WHY_MAX] = "";
+
+    if (!m->serving || m->rotations[CREW_TEST].step != ROTATION_NONE) {
+        m->trusted.files.hash = 0; /* the next look will find a change */
+        return;
+    }
+    (void)notify_reloading();
+    next.trusted = trusted_config(site->settings);
+    if (next.trusted != NULL)
+        m->trusted.files = m->trusted.glance =
+            operator_files_signature(next.trusted);
+    if (next.trusted == NULL
+        || operator_files_open(next.trusted,
+                               site->settings->allow_world_readable_keys)
+               == -1) {
+        log_cut(why, sizeof why, log_last_error());
+    } else if (checker_run(&next, &site->privileges, why) == 0) {
+        struct config *old = edition->trusted;
+
+        edition->trusted = next.trusted;
+        next.trusted = old;
+        *why = '\0';
+        start_again(m, false);
+    }
+    config_free(next.trusted);
+    if (*why != '\0')
+        note_reload(m, why, NULL);
 }
 
 /* Both */
@@ -393,8 +451,10 @@ advance(struct master *m, enum crew crew)
         rotation->step = ROTATION_NONE;
         if (crew == CREW_CONFIGURED)
             reload_done(m, NULL);
-        else
+        else if (rotation->renewal)
             switch_files(m);
+        else
+            note_reload(m, NULL, "the certificate of port 'trusted'");
     }
 }
 

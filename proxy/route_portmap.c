@@ -4,7 +4,9 @@
 static const char *
 version_text(int version)
 {
-    return version == PORT_TLS_1_2 ? "1.2" : "1.3";
+    static const char *const texts[] = {"1.0", "1.1", "1.2", "1.3"};
+
+    return texts[version - PORT_TLS_1_0];
 }
 
 static json_t *

@@ -31,6 +31,7 @@ struct timers {
     double keepalive;   /* silence until TCP asks whether the peer is there */
     double linger;      /* discarding after a refusal */
     double drain;       /* orderly stop */
+    double silence;     /* of the port that never answers; never 0 */
 };
 
 struct assignment {
@@ -60,8 +61,10 @@ struct settings {
     struct assignment assignments[SETTINGS_LIST_MAX];
     size_t assignment_count;
     uint16_t forward_port;
-    struct target forward; /* set: the port `forward` exists */
-    struct target backend; /* set: instead of the simulator */
+    struct target forward;     /* set: the port `forward` exists */
+    struct target backend;     /* set: instead of the simulator */
+    const char *trusted_chain; /* PEM; NULL: there is no port `trusted` */
+    const char *trusted_key;   /* set if the chain is */
     int workers;
     struct timers timers;
     double renew_after;        /* seconds from issue to renewal of the leaves */

@@ -15,6 +15,7 @@
 #include "proxy/inherited.h"
 #include "proxy/operator_files.h"
 #include "proxy/state.h"
+#include "proxy/trusted.h"
 
 /* A worker's burst of events waits here while control is busy; the kernel cuts
  * it to net.core.wmem_max. */
@@ -127,13 +128,32 @@ make_certificates(struct site *site)
     return 0;
 }
 
+/* As with the configuration: the master never holds the key. */
+static int
+open_trusted(struct site *site, struct edition *edition)
+{
+    const struct settings *settings = site->settings;
+
+    if (layout_find(&edition->layout, "trusted") == NULL)
+        return 0;
+    edition->trusted = trusted_config(settings);
+    return edition->trusted != NULL
+                   && operator_files_open(edition->trusted,
+                                          settings->allow_world_readable_keys)
+                          == 0
+                   && checker_run(edition, &site->privileges, NULL) == 0
+               ? 0
+               : -1;
+}
+
 static int
 open_table(struct site *site)
 {
     struct edition *edition = edition_of_table(site->settings);
 
     site->editions[CREW_TEST] = edition;
-    if (edition == NULL || site_add_simulator(site, edition) == -1)
+    if (edition == NULL || site_add_simulator(site, edition) == -1
+        || open_trusted(site, edition) == -1)
         return -1;
     return open_events(site, CREW_TEST);
 }
@@ -160,7 +180,7 @@ open_configuration(struct site *site)
     }
     site->editions[CREW_CONFIGURED] = edition;
     if (operator_files_open(config, settings->allow_world_readable_keys) == -1
-        || checker_run(edition, &site->privileges) == -1
+        || checker_run(edition, &site->privileges, NULL) == -1
         || edition_bind(edition, settings, NULL) == -1
         || sockets_open_http(&site->http, config) == -1
         || site_add_simulator(site, edition) == -1)

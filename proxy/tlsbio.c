@@ -14,9 +14,8 @@
 
 static BIO_METHOD *method;
 
-/* Note the client's first bytes, and what they make of it. */
-static void
-classify(struct tlsbio *io, const char *bytes, size_t length)
+void
+tlsbio_classify(struct tlsbio *io, const void *bytes, size_t length)
 {
     size_t room = sizeof io->head - io->head_length;
 
@@ -51,7 +50,7 @@ bio_read(BIO *bio, char *bytes, int length)
     if (n > 0) {
         io->turn += (size_t)n;
         io->drained = n < length || io->turn >= TURN_QUOTA;
-        classify(io, bytes, (size_t)n);
+        tlsbio_classify(io, bytes, (size_t)n);
         if (io->first == FIRST_TLS || io->first == FIRST_NONE)
             return (int)n;
         io->mute = true;

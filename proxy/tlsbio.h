@@ -56,6 +56,9 @@ BIO *tlsbio_new(struct tlsbio *bio);
  */
 void tlsbio_hold(struct tlsbio *bio);
 
+/* Note the client's first bytes, and what they make of it. */
+void tlsbio_classify(struct tlsbio *bio, const void *bytes, size_t length);
+
 /* The socket is readable: another turn of reading begins. */
 void tlsbio_turn(struct tlsbio *bio);
 

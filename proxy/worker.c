@@ -18,6 +18,10 @@
 #define TRIM_CLOSES  64
 #define TRIM_SECONDS 1.0
 
+/* Connections at once to a port that keeps them for long: nobody may hold the
+ * other ports with it. */
+#define HELD_MAX 256
+
 struct worker {
     struct conn_owner owner; /* first: the callback finds us by it */
     const struct worker_task *task;
@@ -32,47 +36,72 @@ struct worker {
     bool draining;
 };
 
-/* ^monetdbs://HOST:PORT?certhash=sha256:HEX of port server2. */
+/* ^monetdbs://HOST:PORT?certhash=sha256:HEX, or ^monetdb://HOST:PORT if the
+ * target is no TLS port. */
 static char *
-make_redirect(const struct worker_task *task)
+make_redirect(const struct worker_task *task, const struct port_policy *policy)
 {
     const struct layout *layout = &task->edition->layout;
-    const struct port *target = layout_find(layout, "server2");
+    const struct port *target = layout_find(layout, policy->target);
     const char *host = task->settings->hostnames[0];
-    const struct cert *cert = cert_set_find(task->material->certs, "server2");
     bool bracket = strchr(host, ':') != NULL;
-    char hash[65];
+    char query[96] = "";
     char *text;
 
-    cert_hash(cert->x509, hash);
-    if (asprintf(&text, "^monetdbs://%s%s%s:%u?certhash=sha256:%s\n",
-                 bracket ? "[" : "", host, bracket ? "]" : "",
-                 layout_advertised(layout, target->number), hash)
+    if (policy->certhash != NULL) {
+        char hash[65];
+
+        cert_hash(cert_set_find(task->material->certs, policy->certhash)->x509,
+                  hash);
+        snprintf(query, sizeof query, "?certhash=sha256:%s", hash);
+    }
+    if (asprintf(&text, "^monetdb%s://%s%s%s:%u%s\n",
+                 port_has_tls(target->policy) ? "s" : "", bracket ? "[" : "",
+                 host, bracket ? "]" : "",
+                 layout_advertised(layout, target->number), query)
         == -1)
         return NULL;
     return text;
 }
 
+/* TLS with the operator's certificates. */
+static int
+use_contexts(struct worker *w, struct service *service,
+             struct contexts **contexts, const struct config *config,
+             const struct front *front)
+{
+    *contexts = contexts_new(config, front, w->task->material->ticket_secret);
+    if (*contexts == NULL)
+        return -1;
+    service->context = contexts_first(*contexts);
+    return 0;
+}
+
 /* What a row of the port table asks for. */
 static int
-make_test_service(struct worker *w, struct service *service)
+make_test_service(struct worker *w, struct service *service,
+                  struct contexts **contexts)
 {
     static const struct limits none = {.connections = 0};
+    static const struct limits few = {.connections = HELD_MAX};
     const struct worker_task *task = w->task;
     const struct port_policy *policy = service->policy;
 
     service->timers = &task->settings->timers;
-    service->port.limits = &none;
+    service->port.limits = policy->holds ? &few : &none;
     service->connect_early = service->backend->simulator
                              && policy->client_ca == NULL
                              && !policy->alpn_required;
+    if (policy->trusted)
+        return use_contexts(w, service, contexts, task->edition->trusted,
+                            &task->edition->trusted->fronts[0]);
     if (port_has_tls(policy)) {
         service->context = policy_context(policy, task->material);
         if (service->context == NULL)
             return -1;
     }
-    if (policy->redirect) {
-        service->last_message = make_redirect(task);
+    if (policy->target != NULL) {
+        service->last_message = make_redirect(task, policy);
         if (service->last_message == NULL)
             return -1;
     }
@@ -95,12 +124,7 @@ make_front_service(struct worker *w, struct service *service,
         service->accept_proxy = &front->accept_proxy;
     if (!port_has_tls(service->policy))
         return 0;
-    *contexts = contexts_new(task->edition->config, front,
-                             task->material->ticket_secret);
-    if (*contexts == NULL)
-        return -1;
-    service->context = contexts_first(*contexts);
-    return 0;
+    return use_contexts(w, service, contexts, task->edition->config, front);
 }
 
 static int
@@ -123,7 +147,7 @@ make_services(struct worker *w)
             .backend = &edition->backends[port->backend],
         };
         if ((port->policy->front == NULL
-                 ? make_test_service(w, service)
+                 ? make_test_service(w, service, &w->contexts[i])
                  : make_front_service(w, service, &w->contexts[i]))
             == -1)
             return -1;

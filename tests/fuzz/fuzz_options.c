@@ -87,6 +87,8 @@ check_settings(const struct settings *s)
     check_timer(s->timers.half_closed);
     check_timer(s->timers.linger);
     check_timer(s->timers.drain);
+    check_timer(s->timers.silence);
+    REQUIRE(s->timers.silence > 0);
     check_target(&s->forward);
     check_target(&s->backend);
     for (size_t i = 0; i < s->hostname_count; i++)
@@ -127,7 +129,10 @@ check_layout(const struct settings *s)
 
         REQUIRE(layout_find(&layout, policy->name) == &layout.ports[i]);
         REQUIRE(!policy->forward || s->forward.set);
-        REQUIRE(!policy->redirect || !s->backend.set);
+        REQUIRE(!policy->simulator || !s->backend.set);
+        REQUIRE(!policy->trusted || s->trusted_chain != NULL);
+        REQUIRE(policy->target == NULL
+                || layout_find(&layout, policy->target) != NULL);
         REQUIRE(!s->sequential || policy->forward
                 || layout.ports[i].number != 0);
     }

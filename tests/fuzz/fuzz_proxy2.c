@@ -32,8 +32,8 @@ static void
 check_slices(const struct proxy2 *h, const uint8_t *bytes, size_t size)
 {
     const struct slice slices[] = {
-        h->alpn,        h->authority, h->unique_id,  h->port_name,
-        h->tls_version, h->tls_cn,    h->tls_cipher, h->last_message,
+        h->alpn,   h->authority,  h->unique_id,    h->port_name, h->tls_version,
+        h->tls_cn, h->tls_cipher, h->last_message, h->behaviour,
     };
 
     for (size_t i = 0; i < sizeof slices / sizeof slices[0]; i++) {
@@ -59,6 +59,7 @@ check_same(const struct proxy2 *was, const struct proxy2 *is)
     REQUIRE(same_slice(was->unique_id, is->unique_id));
     REQUIRE(same_slice(was->port_name, is->port_name));
     REQUIRE(same_slice(was->last_message, is->last_message));
+    REQUIRE(same_slice(was->behaviour, is->behaviour));
     REQUIRE(was->tls == is->tls);
     if (!was->tls)
         return;

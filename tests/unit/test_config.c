@@ -39,7 +39,8 @@ static const struct settings settings = {
                .half_closed = 6,
                .keepalive = 7,
                .linger = 8,
-               .drain = 9},
+               .drain = 9,
+               .silence = 10},
 };
 
 /* Reads text, where ' stands for ". */
@@ -164,7 +165,7 @@ what_is_left_out_has_its_default(void **state)
     assert_int_equal(policy->tls_min, PORT_TLS_1_2);
     assert_int_equal(policy->tls_max, PORT_TLS_1_3);
     assert_false(policy->sni_required || policy->alpn_required);
-    assert_false(policy->redirect || policy->forward);
+    assert_false(policy->target != NULL || policy->forward);
     assert_true(policy->tickets);
     assert_int_equal(policy->expect, EXPECT_ACCEPT);
     assert_ptr_equal(policy->front, front);
@@ -197,8 +198,8 @@ timers_are_inherited(void **state)
                           " 'stall': 72, 'half_closed': 73, 'keepalive': 0}}],"
                           " 'timers': {'idle': 90, 'connect': 91}}");
     const struct timers want[] = {
-        {31622400, 91, 3, 0.5, 5, 6, 7, 8, 9},
-        {1, 70, 71, 90, 72, 73, 0, 8, 9},
+        {31622400, 91, 3, 0.5, 5, 6, 7, 8, 9, 10},
+        {1, 70, 71, 90, 72, 73, 0, 8, 9, 10},
     };
 
     (void)state;

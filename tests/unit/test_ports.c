@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "certs/specs.h"
+#include "mapisim/behaviour.h"
 #include "proxy/board.h"
 #include "proxy/ports.h"
 
@@ -70,21 +71,54 @@ rows_are_sound(void **state)
 
         assert_ptr_equal(port_find(row->name), row); /* no name twice */
         assert_non_null(row->rule);
-        if (row->certificate == NULL) {
+        if (row->certificate == NULL && !row->trusted) {
             assert_true(row->tls_min == 0 && row->tls_max == 0);
             assert_false(row->sni_required || row->alpn_required);
             assert_null(row->client_ca);
             continue;
         }
-        assert_true(is_certificate(row->certificate));
-        assert_true(row->tls_min >= PORT_TLS_1_2);
+        assert_true(row->trusted || is_certificate(row->certificate));
+        assert_true(row->tls_min >= PORT_TLS_1_0);
         assert_true(row->tls_min <= row->tls_max);
         assert_true(row->tls_max <= PORT_TLS_1_3);
         if (row->client_ca != NULL)
             assert_true(is_certificate(row->client_ca));
-        assert_true(is_authority(row->ca));
+        if (row->trusted)
+            assert_string_equal(row->ca, "system");
+        else
+            assert_true(is_authority(row->ca));
         /* A resumed client verifies nothing. */
         assert_true(!row->tickets || row->forward);
+    }
+}
+
+/* Would catch a hostile port behind a real MonetDB, or whose simulator knows
+ * nothing of it, or that redirects to nowhere. */
+static void
+deeds_are_sound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < port_table_count; i++) {
+        const struct port_policy *row = &port_table[i];
+
+        assert_true(i == 0 || row->group >= row[-1].group);
+        if (row->group == GROUP_HOSTILE) {
+            assert_non_null(row->why);
+            assert_int_not_equal(row->expect, EXPECT_TEST);
+            assert_true(port_has_tls(row));
+        }
+        if (row->behaviour != NULL) {
+            assert_non_null(behaviour_find(slice_text(row->behaviour)));
+            assert_true(row->simulator);
+        }
+        if (row->target != NULL) {
+            assert_true(row->simulator);
+            assert_non_null(port_find(row->target));
+            assert_true(port_has_tls(port_find(row->target))
+                        == (row->certhash != NULL));
+        }
+        assert_true(row->certhash == NULL || is_certificate(row->certhash));
+        assert_true(row->simulator || row->deed < DEED_TRUNCATE);
     }
 }
 
@@ -137,6 +171,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_sound),
         cmocka_unit_test(extended_rows_are_complete),
+        cmocka_unit_test(deeds_are_sound),
         cmocka_unit_test(counters_survive_their_process),
         cmocka_unit_test(a_full_board_says_so),
     };

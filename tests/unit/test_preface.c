@@ -63,7 +63,7 @@ common_name_is_a_part_of_its_own(void **state)
         assert_true(net_numeric("127.0.0.1", 4307, &local));
         event_bytes_set(&event.client_subject, cases[i].subject,
                         strlen(cases[i].subject));
-        size = preface_write(&event, &local, "clientauth", NULL, bytes,
+        size = preface_write(&event, &local, "clientauth", NULL, NULL, bytes,
                              sizeof bytes);
         assert_int_equal(proxy2_decode(bytes, size, &header, &decoded, &reason),
                          PROXY2_OK);
@@ -101,7 +101,8 @@ families_may_differ(void **state)
         assert_true(net_numeric(cases[i].local, 4307, &local));
         assert_true(net_numeric(cases[i].source, 999, &source));
         assert_true(net_numeric(cases[i].destination, 4307, &destination));
-        size = preface_write(&event, &local, NULL, NULL, bytes, sizeof bytes);
+        size = preface_write(&event, &local, NULL, NULL, NULL, bytes,
+                             sizeof bytes);
         assert_int_equal(proxy2_decode(bytes, size, &header, &decoded, &reason),
                          PROXY2_OK);
         check_address(&header.source, &source);

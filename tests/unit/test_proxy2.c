@@ -30,6 +30,7 @@ full_header(void)
         .tls_cipher = slice_text("TLS_AES_256_GCM_SHA384"),
         .port_name = slice_text("server1"),
         .last_message = slice_text("^monetdbs://h:1?certhash=sha256:0\n"),
+        .behaviour = slice_text("slow"),
     };
 }
 
@@ -67,6 +68,7 @@ same_header(const struct proxy2 *a, const struct proxy2 *b)
     same_slice(a->tls_cipher, b->tls_cipher);
     same_slice(a->port_name, b->port_name);
     same_slice(a->last_message, b->last_message);
+    same_slice(a->behaviour, b->behaviour);
 }
 
 /* Decode a copy of exactly that length, so that the sanitizer sees overruns. */
@@ -98,6 +100,7 @@ round_trip(void **state)
         full_header(),
         full_header(),
         {.port_name = slice_text(""), .last_message = slice_text("")},
+        {.behaviour = slice_text("")},
         {.tls = true, .verify = 1},
         {.local = true},
     };
