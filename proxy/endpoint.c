@@ -53,7 +53,7 @@ void
 endpoint_wake(struct endpoint *end, unsigned ready)
 {
     end->waits = 0;
-    if (ready & WAIT_READ)
+    if ((ready & WAIT_READ) || end->bio.in.length > 0)
         tlsbio_turn(&end->bio);
     if (ready & WAIT_WRITE)
         end->blocked = false;
@@ -195,7 +195,7 @@ endpoint_is_dry(const struct endpoint *end)
         return false;
     /* The close_notify may have come right behind bytes already read. */
     return end->ssl == NULL
-           || (!SSL_has_pending(end->ssl)
+           || (end->bio.in.length == 0 && !SSL_has_pending(end->ssl)
                && (SSL_get_shutdown(end->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 
@@ -242,6 +242,33 @@ read_plain(struct endpoint *end, struct buf *into)
     return IO_AGAIN;
 }
 
+/*
+ * How much to receive by one call.  Where `into` is for bulk data: as much as
+ * will fit into it when decrypted, behind the part of a record that OpenSSL may
+ * hold.  So the worker's block is empty again when the read is over, except
+ * after records without data.
+ */
+static size_t
+bulk_in(const struct buf *into)
+{
+    size_t room = buf_room(into);
+
+    return pool_is_bulk(into) && room > RECORD_PLAIN + RECORD_OVERHEAD
+               ? room - RECORD_PLAIN - RECORD_OVERHEAD
+               : 0;
+}
+
+/* Give back the worker's block; what is in it is in vain if no more is read. */
+static void
+return_block(struct endpoint *end, enum io result)
+{
+    if (end->bio.in.length == 0 || result == IO_EOF || result == IO_BROKEN)
+        pool_return(end->bio.pool, &end->bio.in);
+    else if (result == IO_AGAIN)
+        /* No event tells of these bytes: take another turn at once. */
+        end->waits |= WAIT_READ | WAIT_WRITE;
+}
+
 static enum io
 read_tls(struct endpoint *end, struct buf *into)
 {
@@ -252,6 +279,7 @@ read_tls(struct endpoint *end, struct buf *into)
         size_t n;
         int rc;
 
+        end->bio.bulk_in = bulk_in(into);
         ERR_clear_error();
         rc = SSL_read_ex(end->ssl, buf_space(into), buf_room(into), &n);
         if (rc != 1) {
@@ -262,6 +290,7 @@ read_tls(struct endpoint *end, struct buf *into)
         end->bio.turn = 0; /* into's room is what bounds data */
         moved = true;
     }
+    return_block(end, moved && result == IO_AGAIN ? IO_DONE : result);
     /* OpenSSL may have answered: a KeyUpdate, an alert. */
     if (end->bio.out.length > 0 && endpoint_flush(end) == IO_BROKEN)
         result = IO_BROKEN;
@@ -398,6 +427,8 @@ endpoint_close(struct endpoint *end)
     end->ssl = NULL;
     if (end->bio.pool != NULL)
         pool_return(end->bio.pool, &end->bio.out);
+    if (end->bio.pool != NULL)
+        pool_return(end->bio.pool, &end->bio.in);
     free(end->bio.held);
     end->bio.held = NULL;
     net_close(&end->fd);
