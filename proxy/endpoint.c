@@ -121,6 +121,14 @@ endpoint_has_unsent(const struct endpoint *end)
     return end->bio.out.length > 0;
 }
 
+/* The queue is empty almost always, and to clear it costs more than to look. */
+static void
+forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 /*
  * What a failed OpenSSL call means.  Reads the error queue, which the caller
  * emptied before the call, right after it.
@@ -131,7 +139,7 @@ tls_failure(struct endpoint *end, int rc)
     int what = SSL_get_error(end->ssl, rc);
     unsigned long reason = ERR_peek_error();
 
-    ERR_clear_error();
+    forget_errors();
     switch (what) {
     case SSL_ERROR_WANT_READ:
         end->waits |= WAIT_READ;
@@ -162,7 +170,7 @@ endpoint_handshake(struct endpoint *end)
     do {
         int rc;
 
-        ERR_clear_error();
+        forget_errors();
         rc = SSL_do_handshake(end->ssl);
         result = rc == 1 ? IO_DONE : tls_failure(end, rc);
         /* In TLS 1.3 the client's Finished is the last word of a handshake,
@@ -280,7 +288,7 @@ read_tls(struct endpoint *end, struct buf *into)
         int rc;
 
         end->bio.bulk_in = bulk_in(into);
-        ERR_clear_error();
+        forget_errors();
         rc = SSL_read_ex(end->ssl, buf_space(into), buf_room(into), &n);
         if (rc != 1) {
             result = tls_failure(end, rc);
@@ -323,7 +331,7 @@ write_tls(struct endpoint *end, struct buf *from, bool more)
             result = endpoint_flush(end);
             continue;
         }
-        ERR_clear_error();
+        forget_errors();
         rc = SSL_write_ex(end->ssl, buf_peek(from), piece, &n);
         if (rc != 1) {
             result = tls_failure(end, rc);

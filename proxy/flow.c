@@ -7,7 +7,7 @@
 /* A bulk transfer remains one as long as it brings so much at once. */
 #define STILL_BULK 16384
 
-#define SHORT_TALK (16 * 1024)
+#define SHORT_TALK 1024
 
 void
 flow_init(struct flow *flow, struct endpoint *source, struct endpoint *sink,
