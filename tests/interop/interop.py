@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """interop.py - every TLS stack against a running mapitest
 
-usage: interop.py [--update] [STACK...]
+usage: interop.py [--update] [--page MATRIX|CHAINS] [STACK...]
 
 Builds and runs the clients, and compares what they and the server's log say
-with MATRIX.md; --update writes that page instead.  With names of stacks only
-these run, their cells are compared, and the page is not written.
+with MATRIX.md and CHAINS.md; --update writes these pages instead.  With --page
+only that page's cases run.  With names of stacks only these run, their cells
+are compared, and no page is written.
 
 SPDX-License-Identifier: MPL-2.0
 """
@@ -21,13 +22,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
+import chains                                           # noqa: E402
 import matrix                                           # noqa: E402
 import stacks                                           # noqa: E402
 from cases import CASES, SAME, UNDOTTED                         # noqa: E402
 from server import Mapitest, SLOW, wait_for             # noqa: E402
 
 TIMEOUT = 30 * SLOW
-FILES = ("ca1.crt", "ca2.crt", "client2.crt", "client2.key", "client2.keycrt")
+PAGES = {"MATRIX": matrix, "CHAINS": chains}
+FILES = ("ca1.crt", "ca2.crt", "ca_ecdsa.crt", "client2.crt", "client2.key",
+         "client2.keycrt")
 # A clock that is behind by more than a leaf's lifetime; ld.so knows $LIB.
 LATE = {"LD_PRELOAD": "/usr/$LIB/faketime/libfaketime.so.1",
         "FAKETIME": "-20d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
@@ -38,7 +42,7 @@ class Runner:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        names = ("-n", SAME, "-n", UNDOTTED)
+        names = ("-n", SAME, "-n", UNDOTTED, "--ports", "classic,chains")
         self.servers = {"today": Mapitest(*names),
                         "late": Mapitest(*names, env=LATE)}
         for name, server in self.servers.items():
@@ -70,10 +74,8 @@ class Runner:
                 case.ca and folder / case.ca, case.version, cert, key,
                 case.alpn]
 
-    def cell(self, stack, case):
-        """What to write for the stack's turn at the case; and its words."""
-        if not stack.can(case):
-            return matrix.IMPOSSIBLE, ""
+    def turn(self, stack, case):
+        """Exit status, output and record of a turn at the case; and words."""
         server = self.servers[case.server]
         start = len(server.log())
         command = [*stacks.command(stack, self.folder),
@@ -83,10 +85,30 @@ class Runner:
         try:
             record = wait_for(lambda: server.connections(start))[0]
         except AssertionError:
+            record = None
+        return code, output, record, f"{words}\n{record}"
+
+    def cell(self, stack, case):
+        """What to write for the stack's turn at the case; and its words."""
+        if not stack.can(case):
+            return matrix.IMPOSSIBLE, ""
+        code, output, record, words = self.turn(stack, case)
+        if record is None:
             return f"{matrix.FAILED} (no record)", words
-        words += f"\n{record}"
         seen = what_server_saw(record, case)
         if not as_it_must(case, code, output, record):
+            return f"{matrix.FAILED} ({seen})", words
+        return seen, words
+
+    def chain_cell(self, stack, case):
+        """The same for CHAINS.md: either way of doing it may be right."""
+        code, output, record, words = self.turn(stack, case)
+        if record is None:
+            return f"{matrix.FAILED} (no record)", words
+        if connected(case, code, output):
+            return chains.ACCEPTED, words
+        seen = what_server_saw(record, case)
+        if not refused(code, output, record["bytes_up"]):
             return f"{matrix.FAILED} ({seen})", words
         return seen, words
 
@@ -119,18 +141,42 @@ def what_server_saw(record, case):
     return before + ends.get(record["end"], record["end"])
 
 
-def as_it_must(case, code, output, record):
-    if case.connects:
-        reply = ("^monetdbs://" if case.port == "redirect" else
-                 f"!Sorry, this is not a real MonetDB instance ({case.port})")
-        return code == 0 and reply in output
-    sent = record["bytes_up"] if case.port != "plain" else 0
+def connected(case, code, output):
+    reply = ("^monetdbs://" if case.port == "redirect" else
+             f"!Sorry, this is not a real MonetDB instance ({case.port})")
+    return code == 0 and reply in output
+
+
+def refused(code, output, sent):
     return code not in (0, None) and sent == 0 and "Sorry" not in output
 
 
-def run(chosen):
-    """Results and versions of the chosen stacks."""
-    results, versions = {}, {}
+def as_it_must(case, code, output, record):
+    if case.connects:
+        return connected(case, code, output)
+    return refused(code, output,
+                   record["bytes_up"] if case.port != "plain" else 0)
+
+
+def turns(runner, stack, pages):
+    """(page, case, cell, what was expected, words) of all of a stack's."""
+    if "MATRIX" in pages:
+        expected = matrix.read_expected()
+        for case in CASES:
+            cell, words = runner.cell(stack, case)
+            yield ("MATRIX", case, cell, matrix.wanted(stack, case, expected),
+                   words)
+    if "CHAINS" in pages and stack in chains.CHOSEN:
+        expected = chains.read_expected()
+        for case in chains.CASES:
+            cell, words = runner.chain_cell(stack, case)
+            yield ("CHAINS", case, cell,
+                   chains.wanted(stack.name, case.name, expected), words)
+
+
+def run(chosen, pages):
+    """{page: results} and the versions of the chosen stacks."""
+    results, versions = {page: {} for page in pages}, {}
     with tempfile.TemporaryDirectory() as folder:
         for stack in chosen:
             began = time.monotonic()
@@ -139,14 +185,13 @@ def run(chosen):
             print(f"{stack.name} {versions[stack.name]}: built in "
                   f"{time.monotonic() - began:.1f} s", flush=True)
         runner = Runner(folder)
-        expected = matrix.read_expected()
         try:
             for stack in chosen:
                 began = time.monotonic()
-                for case in CASES:
-                    cell, words = runner.cell(stack, case)
-                    results[stack.name, case.name] = cell
-                    if cell != matrix.wanted(stack, case, expected):
+                for page, case, cell, want, words in turns(runner, stack,
+                                                           pages):
+                    results[page][stack.name, case.name] = cell
+                    if cell != want:
                         print(f"{stack.name}, {case.name}: {cell}: {words}")
                 print(f"{stack.name}: {time.monotonic() - began:.1f} s",
                       flush=True)
@@ -158,6 +203,7 @@ def run(chosen):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--page", choices=PAGES)
     parser.add_argument("stacks", nargs="*", metavar="STACK")
     options = parser.parse_args()
 
@@ -165,18 +211,26 @@ def main():
     if unknown or (options.update and options.stacks):
         parser.error(f"no such stack: {unknown}" if unknown else
                      "--update needs all stacks")
+    pages = [options.page] if options.page else list(PAGES)
     chosen = [stack for stack in stacks.STACKS
-              if not options.stacks or stack.name in options.stacks]
-    results, versions = run(chosen)
+              if (not options.stacks or stack.name in options.stacks)
+              and ("MATRIX" in pages or stack in chains.CHOSEN)]
+    results, versions = run(chosen, pages)
     if options.update:
-        matrix.PAGE.write_text(matrix.render(results, versions))
-        print("MATRIX.md is written")
+        for name in pages:
+            PAGES[name].PAGE.write_text(
+                PAGES[name].render(results[name], versions))
+            print(f"{name}.md is written")
         return 0
-    page = matrix.read_page()
-    news = matrix.differences(matrix.parse(page)[0], results)
-    if why := matrix.out_of_date(page):
-        news.append(f"MATRIX.md is out of date: {why}")
-    print("\n".join(news) or "all as in MATRIX.md")
+    news = []
+    for name in pages:
+        page = PAGES[name].read_page()
+        news += PAGES[name].differences(PAGES[name].parse(page)[0],
+                                        results[name])
+        if why := PAGES[name].out_of_date(page):
+            news.append(f"{name}.md is out of date: {why}")
+    print("\n".join(news) or "all as in " + " and ".join(
+        f"{name}.md" for name in pages))
     return 1 if news else 0
 
 
