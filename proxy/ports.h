@@ -81,9 +81,9 @@ struct port_policy {
     const char *ca;        /* the file that clients verify with; NULL: none */
     bool wrong_name;       /* the name is all that is wrong with it */
     bool helpless;         /* no client can log in: a refusal proves little */
+    const char *target;    /* the port that it redirects to */
     enum port_deed deed;
     const char *behaviour; /* the simulator's; NULL: the usual one */
-    const char *target;    /* the port that it redirects to */
     const char *certhash;  /* the certificate that the redirect speaks of */
     enum port_expect expect;
     enum port_judge judge;

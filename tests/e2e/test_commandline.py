@@ -354,7 +354,8 @@ def test_write_fails(tmp_path, more):
 
 def test_forward_alone(start, backend):
     """-f without -p that is taken for wrong usage."""
-    server = start("-f", f"0:{backend().target}", base=None)
+    server = start("-f", f"0:{backend().target}", "--ports", "classic",
+                   base=None)
     assert "forward" in server.ports and server.base > 0
     assert list(server.ports)[len(NAMES) + 1] == "forward"
 
