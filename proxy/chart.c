@@ -85,6 +85,25 @@ chart_number(const struct chart *chart, const struct chart_port *port)
     return (uint16_t)(port->number + shift);
 }
 
+const struct chart_port *
+chart_find(const struct chart *chart, const char *text)
+{
+    uint16_t number;
+
+    if (*text == '\0')
+        return NULL;
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (strcmp(chart->ports[i].name, text) == 0)
+            return &chart->ports[i];
+    if (!net_parse_port(text, &number))
+        return NULL;
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (chart->ports[i].open
+            && chart_number(chart, &chart->ports[i]) == number)
+            return &chart->ports[i];
+    return NULL;
+}
+
 int
 chart_pack(const struct chart *chart)
 {

@@ -57,6 +57,11 @@ void chart_enter(struct chart *chart, const struct edition *edition,
 uint16_t chart_base(const struct chart *chart);
 uint16_t chart_number(const struct chart *chart, const struct chart_port *port);
 
+/* The port of that name, or else the open one of that number as clients see it;
+ * NULL if there is none. */
+const struct chart_port *
+chart_find(const struct chart *chart, const char *text);
+
 /* The chart in a memfd that the caller closes; -1, the reason logged. */
 int chart_pack(const struct chart *chart);
 
