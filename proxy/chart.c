@@ -51,11 +51,21 @@ enter_port(struct chart_port *entry, const struct port *port,
     name_backend(entry->backend, sizeof entry->backend, port, edition);
 }
 
+static bool
+is_exposed(const struct sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        if (!net_is_loopback(&sockets->rows[i].listening->address))
+            return true;
+    return false;
+}
+
 void
 chart_enter(struct chart *chart, const struct edition *edition,
             const struct settings *settings)
 {
     chart->limits[edition->crew] = edition->limits;
+    chart->exposed[edition->crew] = is_exposed(&edition->sockets);
     if (edition->crew == CREW_TEST) {
         chart->tester = settings->tester;
         chart->base = edition->layout.base;

@@ -43,6 +43,7 @@ struct chart {
     bool tester;   /* the base port is open */
     uint16_t base; /* HTTP */
     int advertise; /* what clients must add to a number to reach it */
+    bool exposed[CREW_COUNT]; /* not on loopback addresses alone */
     struct limits limits[CREW_COUNT];
     struct chart_reloads reloads;
     struct chart_port ports[PORTS_MAX]; /* by index */

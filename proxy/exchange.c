@@ -181,6 +181,8 @@ exchange_wake(void *request)
     if (age != NULL)
         ev_timer_start(http->loop, &age->timer);
     MHD_resume_connection(exchange->connection);
+    /* libmicrohttpd looks at it in its next turn, which nothing else brings. */
+    ev_feed_event(http->loop, &http->epoll, EV_READ);
 }
 
 /* Time that a request is held does not count as its connection's age. */

@@ -7,7 +7,8 @@
 #include "proxy/ports.h"
 #include "proxy/settings.h"
 
-#define LIMIT_MAX 1000000
+#define LIMIT_MAX   1000000
+#define HISTORY_MAX 1000000
 
 static const char *
 set_base_port(void *settings, const char *value)
@@ -342,6 +343,29 @@ set_limit_http(void *settings, const char *value)
 }
 
 static const char *
+set_history(void *settings, const char *value)
+{
+    struct settings *s = settings;
+
+    return options_number(&s->history, 0, HISTORY_MAX, value,
+                          "is not a number from 0 to 1000000");
+}
+
+static const char *
+set_records(void *settings, const char *value)
+{
+    struct settings *s = settings;
+
+    if (strcmp(value, "all") == 0)
+        s->records = RECORDS_ALL;
+    else if (strcmp(value, "own") == 0)
+        s->records = RECORDS_OWN;
+    else
+        return "is neither all nor own";
+    return NULL;
+}
+
+static const char *
 set_health(void *settings, const char *value)
 {
     struct settings *s = settings;
@@ -434,6 +458,11 @@ const struct option_row options_rows[] = {
     {0, "limit-handshakes", "N", set_limit_handshakes,
      "the same for unfinished handshakes (0)"},
     {0, "limit-http", "N", set_limit_http, "HTTP connections at once (256)"},
+    {0, "history", "N", set_history,
+     "how many connections are remembered (10000)"},
+    {0, "records", "all|own", set_records,
+     "whose records HTTP shows: all clients' or\nthe asking one's (all on "
+     "loopback, else own)"},
     {0, "health", "[URL]", set_health,
      "ask the instance there how it is, and exit\n"
      "(http://127.0.0.1:50000/)"},

@@ -101,6 +101,12 @@ records_view(const struct record *record, struct record_view *view)
     }
 }
 
+uint64_t
+records_hash(const struct records *records, const void *bytes, size_t length)
+{
+    return keyed_hash(&records->keyed, bytes, length);
+}
+
 const struct record_counters *
 records_counters(const struct records *records, size_t port)
 {
@@ -239,7 +245,7 @@ group_of(const struct records *records, const struct record *record)
     wire_put(&w, record->client.ip, sizeof record->client.ip);
     wire_put_be(&w, record->test != NULL, 1);
     wire_put(&w, name.bytes, name.length);
-    return keyed_hash(&records->keyed, bytes, sizeof bytes - w.left);
+    return records_hash(records, bytes, sizeof bytes - w.left);
 }
 
 /* The bytes of a record: event, port, test. */
@@ -311,7 +317,7 @@ records_add(struct records *records, const struct event *event,
         .ended = event->accepted + (double)event->total_seconds,
         .client = client,
         .row = row,
-        .mapi = event->mapi,
+        .mapi = outcome_mapi(event),
     };
     struct outcome outcome;
     struct judgement judgement;

@@ -101,6 +101,10 @@ records_get(const struct records *records, uint64_t sequence);
 /* Look at a record; valid as long as the record is. */
 void records_view(const struct record *record, struct record_view *view);
 
+/* A keyed hash (keyed.h), for who merges records. */
+uint64_t
+records_hash(const struct records *records, const void *bytes, size_t length);
+
 /* What was counted of the port of that index. */
 const struct record_counters *
 records_counters(const struct records *records, size_t port);
