@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "proxy/exchange.h"
+#include "proxy/http_exchange.h"
 
 #define REQUEST_MEMORY      (16 * 1024) /* request line and headers */
 #define SILENCE_SECONDS     15

@@ -1,13 +1,13 @@
 /*
- * exchange.h - one HTTP request and its answer; a part of http.c
+ * http_exchange.h - one HTTP request and its answer; a part of http.c
  *
  * These are the functions that libmicrohttpd calls for a request: when its
  * first line has come, when it is to be answered, and when that is done.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
-#ifndef PROXY_EXCHANGE_H
-#define PROXY_EXCHANGE_H
+#ifndef PROXY_HTTP_EXCHANGE_H
+#define PROXY_HTTP_EXCHANGE_H
 
 #include <microhttpd.h>
 

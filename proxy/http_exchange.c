@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "proxy/exchange.h"
+#include "proxy/http_exchange.h"
 
 #include <stdlib.h>
 #include <string.h>
