@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "proxy/event_json.h"
+#include "proxy/account.h"
 #include "proxy/outcome.h"
 
 /* Every byte may become four: \xHH. */
@@ -80,5 +80,5 @@ journal_write(const struct event *event, const char *name)
 
     if (log_wants(level))
         log_record(level, journal_line(event, name, line, sizeof line),
-                   log_has_fields() ? event_json(event, name) : NULL);
+                   log_has_fields() ? account_json(event, name) : NULL);
 }

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/event_json.h"
+#include "proxy/account.h"
 #include "proxy/filter.h"
 #include "proxy/routes.h"
 
@@ -32,32 +32,19 @@ record_json(const struct record *record)
     json_t *json;
 
     records_view(record, &view);
-    json = event_json(&view.event, record->port);
+    json = account_json(&view.event, record->port);
     json_object_del(json, "event");
     if (record->row == NULL) /* an operator's backend is nobody's business */
         json_object_set_new(json, "backend", json_null());
-    json_object_set_new(json, "time", event_json_time(record->accepted));
+    json_object_set_new(json, "time", account_time(record->accepted));
     json_object_set_new(
         json, "test",
         record->test == NULL
             ? json_null()
-            : event_json_bytes(record->test, strlen(record->test)));
-    json_object_update_new(
-        json, json_pack("{s:s, s:s?, s:s?, s:s?, s:s, s:s}", "mapi",
-                        event_mapi_names[record->mapi], "origin",
-                        view.outcome.probe
-                            ? NULL
-                            : outcome_origin_names[view.outcome.origin],
-                        "result_type",
-                        view.outcome.probe
-                            ? NULL
-                            : outcome_result_names[view.outcome.result],
-                        "failure_reason_code",
-                        view.outcome.probe || view.outcome.code[0] == '\0'
-                            ? NULL
-                            : view.outcome.code,
-                        "verdict", verdict_names[view.judgement.verdict], "why",
-                        view.judgement.why));
+            : account_bytes(record->test, strlen(record->test)));
+    json_object_set_new(json, "verdict",
+                        json_string(verdict_names[view.judgement.verdict]));
+    json_object_set_new(json, "why", json_string(view.judgement.why));
     return json;
 }
 

@@ -7,7 +7,7 @@
 #include <zlib.h>
 
 #include "base/log.h"
-#include "proxy/event_json.h"
+#include "proxy/account.h"
 #include "proxy/filter.h"
 #include "proxy/keyset.h"
 #include "proxy/routes.h"
@@ -161,9 +161,9 @@ report_json(const struct routes_context *context, const struct report *report)
     return json_pack(
         "{s:s, s:{s:o, s:o}, s:s, s:s, s:[o]}", "organization-name", "mapitest",
         "date-range", "start-datetime",
-        event_json_time(report->first != 0 ? report->first : context->started),
-        "end-datetime", event_json_time(now), "contact-info", contact,
-        "report-id", id, "policies", policy_json(context, report));
+        account_time(report->first != 0 ? report->first : context->started),
+        "end-datetime", account_time(now), "contact-info", contact, "report-id",
+        id, "policies", policy_json(context, report));
 }
 
 /* True if the Accept header names the type (RFC 9110, 12.5.1). */

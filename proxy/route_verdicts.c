@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/event_json.h"
+#include "proxy/account.h"
 #include "proxy/filter.h"
 #include "proxy/keyset.h"
 #include "proxy/routes.h"
@@ -89,7 +89,7 @@ row_json(const struct record *record)
 
     records_view(record, &view);
     if (record->test != NULL)
-        test = event_json_bytes(record->test, strlen(record->test));
+        test = account_bytes(record->test, strlen(record->test));
     return json_pack(
         "{s:o, s:s, s:s, s:s, s:s, s:I}", "test", test, "port", record->port,
         "client", net_host_text(&view.event.client, client), "verdict",
