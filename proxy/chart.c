@@ -51,11 +51,21 @@ enter_port(struct chart_port *entry, const struct port *port,
     name_backend(entry->backend, sizeof entry->backend, port, edition);
 }
 
+static bool
+is_exposed(const struct sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        if (!net_is_loopback(&sockets->rows[i].listening->address))
+            return true;
+    return false;
+}
+
 void
 chart_enter(struct chart *chart, const struct edition *edition,
             const struct settings *settings)
 {
     chart->limits[edition->crew] = edition->limits;
+    chart->exposed[edition->crew] = is_exposed(&edition->sockets);
     if (edition->crew == CREW_TEST) {
         chart->tester = settings->tester;
         chart->base = edition->layout.base;
@@ -83,6 +93,25 @@ chart_number(const struct chart *chart, const struct chart_port *port)
     int shift = port->crew == CREW_TEST ? chart->advertise : 0;
 
     return (uint16_t)(port->number + shift);
+}
+
+const struct chart_port *
+chart_find(const struct chart *chart, const char *text)
+{
+    uint16_t number;
+
+    if (*text == '\0')
+        return NULL;
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (strcmp(chart->ports[i].name, text) == 0)
+            return &chart->ports[i];
+    if (!net_parse_port(text, &number))
+        return NULL;
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (chart->ports[i].open
+            && chart_number(chart, &chart->ports[i]) == number)
+            return &chart->ports[i];
+    return NULL;
 }
 
 int

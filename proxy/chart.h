@@ -43,6 +43,7 @@ struct chart {
     bool tester;   /* the base port is open */
     uint16_t base; /* HTTP */
     int advertise; /* what clients must add to a number to reach it */
+    bool exposed[CREW_COUNT]; /* not on loopback addresses alone */
     struct limits limits[CREW_COUNT];
     struct chart_reloads reloads;
     struct chart_port ports[PORTS_MAX]; /* by index */
@@ -56,6 +57,11 @@ void chart_enter(struct chart *chart, const struct edition *edition,
  * (--advertise-base). */
 uint16_t chart_base(const struct chart *chart);
 uint16_t chart_number(const struct chart *chart, const struct chart_port *port);
+
+/* The port of that name, or else the open one of that number as clients see it;
+ * NULL if there is none. */
+const struct chart_port *
+chart_find(const struct chart *chart, const char *text);
 
 /* The chart in a memfd that the caller closes; -1, the reason logged. */
 int chart_pack(const struct chart *chart);

@@ -313,7 +313,9 @@ begin_event(struct conn *c, const struct net_address *peer)
 
     e->id = atomic_fetch_add_explicit(&c->owner->gate.board->next_id, 1,
                                       memory_order_relaxed);
-    e->accepted = ev_now(c->owner->loop);
+    /* Not the loop's time, which may be older than what the client has just
+     * told control: which test this connection belongs to. */
+    e->accepted = ev_time();
     e->port = (uint16_t)c->service->port.index;
     e->client = *peer;
     e->tls = c->service->context != NULL;

@@ -7,11 +7,13 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "proxy/bindings.h"
 #include "proxy/channel.h"
 #include "proxy/http.h"
 #include "proxy/journal.h"
 #include "proxy/outbox.h"
 #include "proxy/parcel.h"
+#include "proxy/records.h"
 #include "proxy/routes.h"
 
 /* Messages read in one turn: HTTP must not starve behind them. */
@@ -23,27 +25,58 @@ struct control {
     struct routes_context routes;
     struct chart *chart;
     struct store *store;
+    struct bindings *bindings;
+    struct records *records;
     struct http *http;
     ev_io channel;
     ev_io *events;
 };
 
+static void
+take_event(struct control *control, const struct event *event,
+           struct slice packed)
+{
+    const struct chart_port *port;
+
+    if (event->port >= PORTS_MAX)
+        return;
+    port = &control->chart->ports[event->port];
+    journal_write(event, port->name);
+    records_add(control->records, event, packed, port->name,
+                port->crew == CREW_TEST ? port_find(port->name) : NULL);
+}
+
 /* Read a message of events; false if there is none. */
 static bool
-read_events(const struct control *control, int fd)
+read_events(struct control *control, int fd)
 {
     static uint8_t message[OUTBOX_MESSAGE_MAX];
-    const uint8_t *bytes = message;
+    const uint8_t *at = message;
     struct event event;
     ssize_t n = recv(fd, message, sizeof message, MSG_DONTWAIT);
     size_t length = n > 0 ? (size_t)n : 0;
 
     if (n == -1)
         return errno == EINTR;
-    while (length > 0 && outbox_take(&bytes, &length, &event))
-        if (event.port < PORTS_MAX)
-            journal_write(&event, control->chart->ports[event.port].name);
+    while (length > 0) {
+        struct slice packed = {at, length};
+
+        if (!outbox_take(&at, &length, &event))
+            break;
+        packed.length -= length;
+        take_event(control, &event, packed);
+    }
     return n > 0;
+}
+
+/* A record is new, or has changed: somebody may have waited for it. */
+static void
+on_record(void *context, const struct record *record)
+{
+    struct control *control = context;
+
+    if (control->http != NULL)
+        http_wake(control->http, routes_wants, record);
 }
 
 static void
@@ -133,6 +166,37 @@ start_http(struct control *control)
     return http_new(&task);
 }
 
+static bool
+listens_elsewhere(const struct control_task *task)
+{
+    for (size_t i = 0; i < task->http_count; i++) {
+        struct net_address address = {.length = sizeof address.sa};
+
+        if (getsockname(task->http[i], &address.sa.any, &address.length) == -1
+            || !net_is_loopback(&address))
+            return true;
+    }
+    return false;
+}
+
+static int
+start_records(struct control *control)
+{
+    control->bindings = bindings_new();
+    if (control->bindings == NULL)
+        return -1;
+    control->records =
+        records_new(control->task->settings->history, control->bindings);
+    if (control->records == NULL)
+        return -1;
+    records_watch(control->records, on_record, control);
+    control->routes.bindings = control->bindings;
+    control->routes.records = control->records;
+    control->routes.started = ev_time();
+    control->routes.exposed = listens_elsewhere(control->task);
+    return 0;
+}
+
 int
 control_run(const struct control_task *task)
 {
@@ -152,6 +216,8 @@ control_run(const struct control_task *task)
         goto done;
     *control.chart = *task->chart;
     control.routes.chart = control.chart;
+    if (start_records(&control) == -1)
+        goto done;
     control.http = start_http(&control);
     if (control.http == NULL)
         goto done;
@@ -168,6 +234,8 @@ control_run(const struct control_task *task)
 
 done:
     http_free(control.http);
+    records_free(control.records);
+    bindings_free(control.bindings);
     free(control.events);
     free(control.chart);
     store_free(control.store);

@@ -36,7 +36,7 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
     BIO *bio = SSL_get_wbio(ssl);
     struct tlsbio *io = BIO_get_data(bio);
 
-    snprintf(event->reason, sizeof event->reason, "%s", greeting->reason);
+    event_text_set(&event->reason, greeting->reason);
     if (*greeting->answer != '\0')
         (void)BIO_write(bio, greeting->answer, (int)strlen(greeting->answer));
     io->mute = greeting->alert == 0;

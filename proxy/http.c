@@ -10,41 +10,17 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "proxy/urlpath.h"
+#include "proxy/http_exchange.h"
 
 #define REQUEST_MEMORY      (16 * 1024) /* request line and headers */
 #define SILENCE_SECONDS     15
 #define AGE_SECONDS         60
 #define ACCEPT_REST_SECONDS 0.1
 #define WARNING_SECONDS     10
-#define PATH_ROOM           512
 
 struct acceptor {
     ev_io io;
     struct http *http;
-};
-
-struct http {
-    struct ev_loop *loop;
-    struct MHD_Daemon *daemon;
-    http_handler *handler;
-    void *context;
-    struct acceptor *acceptors;
-    size_t count;
-    unsigned most;
-    struct http_counters counters;
-    double warned_at; /* loop time */
-    ev_io epoll;
-    ev_prepare prepare;
-    ev_timer timer; /* libmicrohttpd's next timeout */
-    ev_timer rest;  /* after EMFILE and its like */
-};
-
-/* A connection's age, ended by a timer that the drip cannot reset. */
-struct age {
-    ev_timer timer;
-    struct http *http;
-    int fd;
 };
 
 static void
@@ -108,26 +84,6 @@ on_connection(void *cls, struct MHD_Connection *connection, void **slot,
     free(age);
     if (!ev_is_active(&http->rest))
         accepting(http, true);
-}
-
-/*
- * libmicrohttpd waits for edges, and stops reading at the first short read: an
- * end of file that came together with the request is not seen before the
- * silence is over.  Ending our reading side makes a new edge of it.
- */
-static void
-on_answered(void *cls, struct MHD_Connection *connection, void **state,
-            enum MHD_RequestTerminationCode code)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    char byte;
-
-    (void)cls;
-    (void)state;
-    if (code == MHD_REQUEST_TERMINATED_COMPLETED_OK
-        && recv(info->connect_fd, &byte, 1, MSG_PEEK) == 0)
-        (void)shutdown(info->connect_fd, SHUT_RD);
 }
 
 static void
@@ -207,96 +163,6 @@ on_prepare(struct ev_loop *loop, ev_prepare *prepare, int ready)
     ev_timer_start(loop, &http->timer);
 }
 
-static enum MHD_Result
-respond(struct MHD_Connection *connection, struct http_reply *reply)
-{
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        reply->length, reply->body, MHD_RESPMEM_MUST_FREE);
-    enum MHD_Result result;
-
-    if (response == NULL) {
-        free(reply->body);
-        return MHD_NO;
-    }
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            reply->type);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-                            "no-store");
-    if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    result = MHD_queue_response(connection, reply->status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static void
-plain_reply(struct http_reply *reply, unsigned status, const char *text)
-{
-    free(reply->body);
-    *reply = (struct http_reply){
-        .status = status,
-        .type = "text/plain; charset=utf-8",
-        .body = strdup(text),
-        .length = strlen(text),
-    };
-    if (reply->body == NULL)
-        reply->length = 0;
-}
-
-static void
-client_address(struct MHD_Connection *connection, struct net_address *client)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-
-    memset(client, 0, sizeof *client);
-    if (info == NULL || info->client_addr == NULL)
-        return;
-    client->length = info->client_addr->sa_family == AF_INET6
-                         ? sizeof client->sa.v6
-                         : sizeof client->sa.v4;
-    memcpy(&client->sa, info->client_addr, client->length);
-}
-
-static enum MHD_Result
-on_request(void *cls, struct MHD_Connection *connection, const char *url,
-           const char *method, const char *version, const char *upload,
-           size_t *upload_size, void **state)
-{
-    struct http *http = cls;
-    struct http_reply reply = {0};
-    char path[PATH_ROOM];
-    struct http_request request = {.path = path};
-    static int seen;
-
-    (void)version;
-    (void)upload;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0
-        && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        plain_reply(&reply, MHD_HTTP_METHOD_NOT_ALLOWED,
-                    "only GET and HEAD are allowed here\n");
-        return respond(connection, &reply);
-    }
-    if (*state == NULL) { /* the headers; the body, if any, is dropped */
-        *state = &seen;
-        return MHD_YES;
-    }
-    if (*upload_size > 0) {
-        *upload_size = 0;
-        return MHD_YES;
-    }
-    if (!urlpath_decode(url, strlen(url), path, sizeof path)) {
-        plain_reply(&reply, MHD_HTTP_BAD_REQUEST, "no such path can exist\n");
-        return respond(connection, &reply);
-    }
-    client_address(connection, &request.client);
-    http->handler(http->context, &request, &reply);
-    if (reply.status == 0)
-        plain_reply(&reply, MHD_HTTP_NOT_FOUND, "not found\n");
-    return respond(connection, &reply);
-}
-
 /* Paths are decoded once, by us, where a NUL is noticed. */
 static size_t
 leave_escaped(void *cls, struct MHD_Connection *connection, char *text)
@@ -324,15 +190,17 @@ static struct MHD_Daemon *
 start_daemon(struct http *http)
 {
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG, 0, NULL,
-        NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG
+            | MHD_ALLOW_SUSPEND_RESUME,
+        0, NULL, NULL, exchange_answer, http, MHD_OPTION_EXTERNAL_LOGGER,
+        log_message, NULL, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
         MHD_OPTION_CONNECTION_LIMIT, http->most,
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, (http->most * 3 + 3) / 4,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_SECONDS,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
-        MHD_OPTION_NOTIFY_COMPLETED, on_answered, NULL, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, http,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_end, NULL, MHD_OPTION_END);
 }
 
 static void
@@ -374,6 +242,9 @@ http_new(const struct http_task *task)
         ev_io_init(&acceptor->io, on_accept, task->fds[i], EV_READ);
         acceptor->io.data = acceptor;
     }
+    if (holding_open(&http->holding, http->loop, http->most / 2, exchange_wake)
+        == -1)
+        goto failed;
     http->daemon = start_daemon(http);
     if (http->daemon == NULL)
         goto failed;
@@ -393,11 +264,19 @@ http_counters(const struct http *http)
 }
 
 void
+http_wake(struct http *http, held_wants *wants, const void *news)
+{
+    holding_wake(&http->holding, wants, news);
+}
+
+void
 http_free(struct http *http)
 {
     if (http == NULL)
         return;
     if (http->daemon != NULL) {
+        holding_wake(&http->holding, NULL, NULL);
+        MHD_run(http->daemon); /* nothing may be suspended at the stop */
         ev_io_stop(http->loop, &http->epoll);
         ev_prepare_stop(http->loop, &http->prepare);
         ev_timer_stop(http->loop, &http->timer);
@@ -405,6 +284,7 @@ http_free(struct http *http)
         ev_timer_stop(http->loop, &http->rest);
         accepting(http, false);
     }
+    holding_close(&http->holding);
     free(http->acceptors);
     free(http);
 }

@@ -8,6 +8,7 @@
 
 #define LEAF_HALF_LIFE   (7 * 24 * 3600.0) /* leaves live 14 days */
 #define HTTP_CONNECTIONS 256
+#define HISTORY          10000
 
 static void
 set_defaults(struct settings *s)
@@ -21,6 +22,7 @@ set_defaults(struct settings *s)
                               : (int)cpus,
         .renew_after = LEAF_HALF_LIFE,
         .http_connections = HTTP_CONNECTIONS,
+        .history = HISTORY,
         .log_format = log_default_format(),
         .timers = {.handshake = 10,
                    .connect = 10,

@@ -4,10 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/numbers.h"
 #include "proxy/ports.h"
 #include "proxy/settings.h"
-
-#define LIMIT_MAX 1000000
 
 static const char *
 set_base_port(void *settings, const char *value)
@@ -162,102 +161,6 @@ set_backend(void *settings, const char *value)
     return set_target(&s->backend, value);
 }
 
-static const char *
-set_workers(void *settings, const char *value)
-{
-    struct settings *s = settings;
-    uint16_t number;
-
-    if (!net_parse_port(value, &number) || number < 1 || number > WORKERS_MAX)
-        return "is not a number from 1 to 64";
-    s->workers = number;
-    return NULL;
-}
-
-static const char *
-set_handshake(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.handshake, value);
-}
-
-static const char *
-set_connect(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.connect, value);
-}
-
-static const char *
-set_first_byte(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.first_byte, value);
-}
-
-static const char *
-set_idle(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.idle, value);
-}
-
-static const char *
-set_stall(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.stall, value);
-}
-
-static const char *
-set_half_closed(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.half_closed, value);
-}
-
-static const char *
-set_keepalive(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.keepalive, value);
-}
-
-static const char *
-set_silence(void *settings, const char *value)
-{
-    struct settings *s = settings;
-    const char *problem = options_seconds(&s->timers.silence, value);
-
-    return problem == NULL && s->timers.silence == 0 ? "would be for ever"
-                                                     : problem;
-}
-
-static const char *
-set_drain(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_seconds(&s->timers.drain, value);
-}
-
-static const char *
-set_renew(void *settings, const char *value)
-{
-    struct settings *s = settings;
-    const char *problem = options_seconds(&s->renew_after, value);
-
-    return problem == NULL && s->renew_after < 1 ? "is less than a second"
-                                                 : problem;
-}
-
 /* A path, or a name, that must not be empty. */
 static const char *
 set_text(const char **text, const char *value)
@@ -330,43 +233,17 @@ set_trusted_key(void *settings, const char *value)
 }
 
 static const char *
-set_limit(unsigned *limit, const char *value)
-{
-    return options_number(limit, 0, LIMIT_MAX, value,
-                          "is not a number from 0 to 1000000");
-}
-
-static const char *
-set_limit_connections(void *settings, const char *value)
+set_records(void *settings, const char *value)
 {
     struct settings *s = settings;
 
-    return set_limit(&s->limits.connections, value);
-}
-
-static const char *
-set_limit_per_client(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return set_limit(&s->limits.per_client, value);
-}
-
-static const char *
-set_limit_handshakes(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return set_limit(&s->limits.handshakes, value);
-}
-
-static const char *
-set_limit_http(void *settings, const char *value)
-{
-    struct settings *s = settings;
-
-    return options_number(&s->http_connections, 1, 10000, value,
-                          "is not a number from 1 to 10000");
+    if (strcmp(value, "all") == 0)
+        s->records = RECORDS_ALL;
+    else if (strcmp(value, "own") == 0)
+        s->records = RECORDS_OWN;
+    else
+        return "is neither all nor own";
+    return NULL;
 }
 
 static const char *
@@ -427,26 +304,28 @@ const struct option_row options_rows[] = {
      "port 'forward': TLS, relayed to HOST:PORT"},
     {'b', "backend", "HOST:PORT", set_backend,
      "this MonetDB behind all, not the simulator"},
-    {0, "workers", "N", set_workers, "processes that relay (CPUs, at most 4)"},
-    {0, "handshake-timeout", "S", set_handshake,
+    {0, "workers", "N", numbers_workers,
+     "processes that relay (CPUs, at most 4)"},
+    {0, "handshake-timeout", "S", numbers_handshake,
      "seconds from accept to handshake (10)"},
-    {0, "connect-timeout", "S", set_connect,
+    {0, "connect-timeout", "S", numbers_connect,
      "seconds to reach a backend's address (10)"},
-    {0, "first-byte-timeout", "S", set_first_byte,
+    {0, "first-byte-timeout", "S", numbers_first_byte,
      "seconds to the client's first byte (30)"},
-    {0, "idle-timeout", "S", set_idle, "seconds without a byte; 0 = off (0)"},
-    {0, "stall-timeout", "S", set_stall,
+    {0, "idle-timeout", "S", numbers_idle,
+     "seconds without a byte; 0 = off (0)"},
+    {0, "stall-timeout", "S", numbers_stall,
      "seconds in which a client takes no byte (60)"},
-    {0, "half-closed-timeout", "S", set_half_closed,
+    {0, "half-closed-timeout", "S", numbers_half_closed,
      "seconds for a silent client once the\nbackend has ended its side (60)"},
-    {0, "keepalive", "S", set_keepalive,
+    {0, "keepalive", "S", numbers_keepalive,
      "seconds of silence until TCP asks whether\nthe client's host is there; "
      "gone after twice\nthat, or the stall timeout; 0 = off (60)"},
-    {0, "silent-timeout", "S", set_silence,
+    {0, "silent-timeout", "S", numbers_silence,
      "seconds for which port 'silent' holds a client\n(60)"},
-    {0, "drain-timeout", "S", set_drain,
+    {0, "drain-timeout", "S", numbers_drain,
      "seconds for connections at a stop (5)"},
-    {0, "renew-after", "S", set_renew,
+    {0, "renew-after", "S", numbers_renew,
      "issue the certificates again after S\nseconds (half their lifetime, "
      "7 days)"},
     {0, "trusted-cert", "FILE", set_trusted_cert,
@@ -460,14 +339,20 @@ const struct option_row options_rows[] = {
     {0, "user", "NAME", set_user, "serve as this user, when started by root"},
     {0, "allow-world-readable-keys", NULL, set_world_readable,
      "take private keys that everybody may read"},
-    {0, "limit-connections", "N", set_limit_connections,
+    {0, "limit-connections", "N", numbers_limit_connections,
      "connections at once, of the test ports, all\ntogether; 0 = any number "
      "(0)"},
-    {0, "limit-per-client", "N", set_limit_per_client,
+    {0, "limit-per-client", "N", numbers_limit_per_client,
      "the same for each client address (0)"},
-    {0, "limit-handshakes", "N", set_limit_handshakes,
+    {0, "limit-handshakes", "N", numbers_limit_handshakes,
      "the same for unfinished handshakes (0)"},
-    {0, "limit-http", "N", set_limit_http, "HTTP connections at once (256)"},
+    {0, "limit-http", "N", numbers_limit_http,
+     "HTTP connections at once (256)"},
+    {0, "history", "N", numbers_history,
+     "how many connections are remembered (10000)"},
+    {0, "records", "all|own", set_records,
+     "whose records HTTP shows: all clients' or\nthe asking one's (all on "
+     "loopback, else own)"},
     {0, "health", "[URL]", set_health,
      "ask the instance there how it is, and exit\n"
      "(http://127.0.0.1:50000/)"},

@@ -39,6 +39,13 @@ struct assignment {
     uint16_t port;
 };
 
+/* Whose records HTTP shows. */
+enum settings_records {
+    RECORDS_BY_ADDRESS, /* all where nobody else can ask, else own */
+    RECORDS_ALL,
+    RECORDS_OWN, /* only those of the address that asks */
+};
+
 /* Where bytes go: a host, by name or number, and a port. */
 struct target {
     bool set;
@@ -70,10 +77,12 @@ struct settings {
     double renew_after;        /* seconds from issue to renewal of the leaves */
     struct limits limits;      /* of the ports of the table, all together */
     unsigned http_connections; /* at once */
-    const char *config;        /* --config FILE; NULL: none */
-    bool check;                /* check the configuration, and no more */
-    const char *state;         /* --state DIR; NULL: none */
-    const char *user;          /* whom children run as; NULL: who we are */
+    enum settings_records records;
+    unsigned history;   /* how many records are kept */
+    const char *config; /* --config FILE; NULL: none */
+    bool check;         /* check the configuration, and no more */
+    const char *state;  /* --state DIR; NULL: none */
+    const char *user;   /* whom children run as; NULL: who we are */
     bool allow_world_readable_keys;
     bool health; /* --health: ask a running instance */
     const char *health_url;

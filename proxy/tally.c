@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/tally.h"
 
-#include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "proxy/keyed.h"
 
 #define CELLS 8192
 
@@ -18,7 +17,7 @@ struct row {
 };
 
 struct tally {
-    unsigned char secret[16];
+    struct keyed keyed;
     size_t count;
     struct row rows[];
 };
@@ -35,34 +34,10 @@ tally_new(size_t rows)
         return NULL;
     }
     tally->count = rows;
-    if (RAND_bytes(tally->secret, sizeof tally->secret) == 1)
+    if (keyed_init(&tally->keyed) == 0)
         return tally;
-    log_tls("no random numbers");
     munmap(tally, size);
     return NULL;
-}
-
-/* SipHash-2-4 with 16 bytes of output: made for just this. */
-static bool
-hash(const struct tally *tally, const uint8_t *bytes, size_t length,
-     uint8_t out[16])
-{
-    static EVP_MAC *mac;
-    EVP_MAC_CTX *context = NULL;
-    size_t size = 16;
-    bool done;
-
-    if (mac == NULL)
-        mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
-    if (mac != NULL)
-        context = EVP_MAC_CTX_new(mac);
-    done =
-        context != NULL
-        && EVP_MAC_init(context, tally->secret, sizeof tally->secret, NULL) == 1
-        && EVP_MAC_update(context, bytes, length) == 1
-        && EVP_MAC_final(context, out, &size, 16) == 1;
-    EVP_MAC_CTX_free(context);
-    return done;
 }
 
 struct tally_key
@@ -71,7 +46,7 @@ tally_key(const struct tally *tally, const struct net_address *client,
 {
     const struct in6_addr *ip6 = &client->sa.v6.sin6_addr;
     uint8_t bytes[13] = {4}; /* the family, the address, the scope */
-    uint8_t out[16] = {0};
+    uint64_t hash;
     uint16_t cells[2];
 
     if (client->sa.any.sa_family == AF_INET) {
@@ -83,8 +58,8 @@ tally_key(const struct tally *tally, const struct net_address *client,
         memcpy(bytes + 1, ip6, 8);
     }
     memcpy(bytes + 9, &scope, sizeof scope);
-    (void)hash(tally, bytes, sizeof bytes, out); /* else all share a cell */
-    memcpy(cells, out, sizeof cells);
+    hash = keyed_hash(&tally->keyed, bytes, sizeof bytes);
+    memcpy(cells, &hash, sizeof cells);
     return (struct tally_key){{cells[0] % CELLS, cells[1] % CELLS}};
 }
 

@@ -4,17 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "proxy/percent.h"
 
 /* "http://host:port/path": a proxy's form, which every server must take. */
 static void
@@ -40,16 +30,10 @@ urlpath_decode(const char *target, size_t length, char *out, size_t room)
     skip_authority(&at, end);
     if (at == end || *at != '/')
         return false;
-    for (; at < end && *at != '?'; at++) {
-        int c = (unsigned char)*at;
+    while (at < end && *at != '?') {
+        int c = percent_take(&at, end);
 
-        if (c == '%') {
-            if (end - at < 3 || hex_digit(at[1]) < 0 || hex_digit(at[2]) < 0)
-                return false;
-            c = hex_digit(at[1]) << 4 | hex_digit(at[2]);
-            at += 2;
-        }
-        if (c == 0 || used + 1 >= room)
+        if (c <= 0 || used + 1 >= room)
             return false;
         out[used++] = (char)c;
     }

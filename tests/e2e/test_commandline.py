@@ -82,7 +82,8 @@ def test_help():
                    "--workers", "--log-format", "--config FILE", "--check",
                    "--state DIR", "--user NAME", "--limit-connections N",
                    "--limit-per-client N", "--limit-handshakes N",
-                   "--limit-http N", "--allow-world-readable-keys",
+                   "--limit-http N", "--history N",
+                   "--records all|own", "--allow-world-readable-keys",
                    "--health [URL]"):
         assert option in output
     assert max(map(len, output.splitlines())) <= 80
@@ -131,6 +132,9 @@ def test_version():
     (["-p", "0", "--limit-handshakes", "1000001"], ["1000001"]),
     (["-p", "0", "--limit-http", "0"], ["0"]),
     (["-p", "0", "--limit-http", "10001"], ["10001"]),
+    (["-p", "0", "--history", "1000001"], ["1000001"]),
+    (["-p", "0", "--history", "-1"], ["-1"]),
+    (["-p", "0", "--records", "some"], ["some", "all", "own"]),
     (["-p", "0", "--handshake-timeout", "soon"], ["soon"]),
     (["-p", "0", "--stall-timeout", "-1"], ["-1"]),
     (["-p", "0", "--ports", "nonsense"], ["nonsense"]),

@@ -367,12 +367,14 @@ check_preface(const struct event *event, const char *name)
     size_t size, decoded;
 
     REQUIRE(net_numeric("127.0.0.1", 4301, &local));
-    size = preface_write(event, &local, name, "^monetdbs://x", out, sizeof out);
+    size = preface_write(event, &local, name, "slow", "^monetdbs://x", out,
+                         sizeof out);
     REQUIRE(size > 0);
     REQUIRE(proxy2_decode(out, size, &header, &decoded, &reason) == PROXY2_OK);
     REQUIRE(decoded == size && !header.local && header.tls == event->tls);
     REQUIRE(is_same(header.port_name, name, strlen(name)));
     REQUIRE(is_same(header.last_message, "^monetdbs://x", 13));
+    REQUIRE(is_same(header.behaviour, "slow", 4));
     if (!event->tls)
         return;
     REQUIRE(is_same(header.authority, event->sni.bytes, event->sni.length));

@@ -59,7 +59,7 @@ check_path(const char *path, const uint8_t *target, size_t length)
 static void
 answer(const char *path)
 {
-    struct http_request request = {.path = path};
+    struct http_request request = {.path = path, .query = "", .accept = ""};
     struct http_reply reply = {0};
 
     routes_answer(served(), &request, &reply);
