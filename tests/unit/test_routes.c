@@ -238,14 +238,14 @@ own_is_own(void **state)
     (void)state;
     begin(10);
     fill();
-    assert_int_equal(how_many("/api/connections", "", "192.0.2.8", "connections"),
-                     6);
+    assert_int_equal(
+        how_many("/api/connections", "", "192.0.2.8", "connections"), 6);
     for (int exposed = 0; exposed < 2; exposed++) {
         settings.records = exposed ? RECORDS_BY_ADDRESS : RECORDS_OWN;
         chart.exposed[CREW_TEST] = exposed;
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
             assert_int_equal(how_many("/api/connections", "client=127.0.0.1",
-                                   cases[i].ip, "connections"),
+                                      cases[i].ip, "connections"),
                              i < 2 ? 3 : 0);
             assert_int_equal(
                 how_many("/api/connections", "", cases[i].ip, "connections"),
@@ -256,8 +256,8 @@ own_is_own(void **state)
         }
     }
     settings.records = RECORDS_ALL;
-    assert_int_equal(how_many("/api/connections", "", "192.0.2.8", "connections"),
-                     6);
+    assert_int_equal(
+        how_many("/api/connections", "", "192.0.2.8", "connections"), 6);
     settings = kept;
     chart.exposed[CREW_TEST] = false;
     finish();
@@ -360,14 +360,14 @@ a_number_of_another_run_gives_all(void **state)
     (void)state;
     begin(10);
     fill();
-    assert_int_equal(how_many("/api/connections", "since=7", "::1", "connections"),
-                     0);
-    assert_int_equal(how_many("/api/connections", "since=8", "::1", "connections"),
-                     6);
-    assert_int_equal(how_many("/api/connections", "since=6", "::1", "connections"),
-                     1);
-    assert_int_equal(how_many("/api/connections", "test=", "::1", "connections"),
-                     3);
+    assert_int_equal(
+        how_many("/api/connections", "since=7", "::1", "connections"), 0);
+    assert_int_equal(
+        how_many("/api/connections", "since=8", "::1", "connections"), 6);
+    assert_int_equal(
+        how_many("/api/connections", "since=6", "::1", "connections"), 1);
+    assert_int_equal(
+        how_many("/api/connections", "test=", "::1", "connections"), 3);
     json_decref(get_json("/api/connections", "limit=x", "::1", 400));
     json_decref(get_json("/api/nothing", "", "::1", 404));
     finish();
