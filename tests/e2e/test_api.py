@@ -296,15 +296,15 @@ def test_large_answers_that_nobody_reads(start):
     server = start("--records", "all")
     name = "\xff" * 50
     server.get(f"/?test={quoted(name)}")
-    context = client_context()
     for _ in range(300):
-        with Tls(server.address("server1"), context, "localhost") as stream:
-            stream.close_notify()
+        with Raw(server.address("plain")) as stream:
+            stream.recv_exactly(1)
+            stream.fin()
     wait_for(lambda: server.api("/api/connections?limit=0")["next"] == 301)
     whole = server.get("/api/connections?limit=1000").body
-    assert 250_000 < len(whole) <= 1 << 20
+    assert 200_000 < len(whole) <= 1 << 20
     readers = []
-    for _ in range(150):
+    for _ in range(100):
         raw = Raw(("127.0.0.1", server.base), receive_buffer=4096)
         raw.send(b"GET /api/connections?limit=1000 HTTP/1.1\r\n"
                  b"Host: x\r\n\r\n")
