@@ -38,6 +38,7 @@ struct conn {
     double entered; /* loop time at which state was */
     struct endpoint client, backend;
     struct flow up, down;
+    struct progress progress; /* of the flows, to a simulator */
     ev_io client_io, backend_io;
     ev_timer timer;
     struct inbound inbound;

@@ -167,6 +167,11 @@ start_relay(struct conn *c)
     note_address(c);
     flow_init(&c->up, &c->client, &c->backend, &c->owner->pool);
     flow_init(&c->down, &c->backend, &c->client, &c->owner->pool);
+    if (service->backend->simulator) {
+        c->event.framed = true;
+        progress_begin(&c->progress, &c->event.mapi);
+        c->up.progress = c->down.progress = &c->progress;
+    }
     if (service->backend->simulator || service->send_proxy) {
         length = preface_write(
             &c->event, &c->local,

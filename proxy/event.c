@@ -19,6 +19,13 @@ const char *const event_first_names[] = {
     [FIRST_HTTP] = "http", [FIRST_OTHER] = "other",
 };
 
+const char *const event_mapi_names[] = {
+    [MAPI_NONE] = "none",
+    [MAPI_CHALLENGE] = "challenge",
+    [MAPI_RESPONSE] = "response",
+    [MAPI_COMPLETE] = "complete",
+};
+
 void
 event_bytes_set(struct event_bytes *to, const void *bytes, size_t length)
 {

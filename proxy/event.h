@@ -48,6 +48,14 @@ enum event_phase {
     PHASE_ANNOUNCE,    /* a load balancer's PROXY header */
 };
 
+/* How far the MAPI exchange came; see progress.h. */
+enum event_mapi {
+    MAPI_NONE,
+    MAPI_CHALLENGE, /* the challenge was sent */
+    MAPI_RESPONSE,  /* the client has answered it */
+    MAPI_COMPLETE,  /* the last message was sent */
+};
+
 enum { EVENT_NO_ALERT = -1 };
 
 /* A text from a peer, cut to what fits. */
@@ -77,6 +85,8 @@ struct event {
 
     uint64_t bytes_up;   /* application bytes from the client */
     uint64_t bytes_down; /* application bytes to the client */
+    bool framed;         /* mapi is told: the backend is the simulator */
+    enum event_mapi mapi;
     enum event_end end;
     enum event_phase phase;
     int error; /* errno behind END_RESET and END_BACKEND, or 0 */
@@ -93,6 +103,7 @@ struct event {
 
 extern const char *const event_end_names[];
 extern const char *const event_first_names[];
+extern const char *const event_mapi_names[];
 
 /* Copy at most 255 bytes. */
 void event_bytes_set(struct event_bytes *to, const void *bytes, size_t length);

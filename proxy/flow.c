@@ -58,6 +58,10 @@ fill(struct flow *flow)
         return false;
     result = endpoint_read(flow->source, &flow->buf);
     flow->taken += flow->buf.length - before;
+    if (flow->progress != NULL && result == IO_DONE)
+        progress_heard(flow->progress, flow->source->event != NULL,
+                       buf_peek(&flow->buf) + before,
+                       flow->buf.length - before);
     flow->bulk = buf_room(&flow->buf) == 0
                  || (flow->bulk && flow->buf.length > POOL_CHUNK);
     if (result == IO_EOF || result == IO_BROKEN)

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "proxy/endpoint.h"
 #include "proxy/pool.h"
+#include "proxy/progress.h"
 
 enum flow_state {
     FLOW_OPEN,   /* the source may still produce bytes */
@@ -32,6 +33,7 @@ struct flow {
     struct endpoint *source;
     struct endpoint *sink;
     struct pool *pool;
+    struct progress *progress; /* that hears what is taken; NULL: nobody */
     bool bulk; /* the source has more than a usual block takes */
     bool last; /* the other direction is over already */
     struct buf buf;

@@ -112,6 +112,7 @@ is_valid(const struct event *event)
     return (unsigned)event->first <= FIRST_OTHER
            && (unsigned)event->end <= END_BACKEND
            && (unsigned)event->phase <= PHASE_ANNOUNCE
+           && (unsigned)event->mapi <= MAPI_COMPLETE
            && memchr(event->cipher, '\0', sizeof event->cipher) != NULL
            && memchr(event->group, '\0', sizeof event->group) != NULL;
 }

@@ -29,6 +29,8 @@ sample(uint64_t id)
         .bytes_down = UINT64_MAX,
         .end = END_BACKEND,
         .phase = PHASE_ANNOUNCE,
+        .framed = true,
+        .mapi = MAPI_COMPLETE,
         .reason = "connection refused",
         .backend = "192.0.2.1:50000",
     };
@@ -194,6 +196,37 @@ a_cut_message_gives_nothing(void **state)
     net_close(&pair[1]);
 }
 
+/* An enum that is used as an index and comes out of its range. */
+static void
+what_is_out_of_range_is_no_event(void **state)
+{
+    static struct outbox outbox;
+    struct event events[] = {sample(1), sample(1), sample(1), sample(1)};
+    struct event got;
+    uint8_t message[OUTBOX_MESSAGE_MAX];
+    int pair[2];
+
+    (void)state;
+    events[0].first = FIRST_OTHER + 1;
+    events[1].end = END_BACKEND + 1;
+    events[2].phase = PHASE_ANNOUNCE + 1;
+    events[3].mapi = MAPI_COMPLETE + 1;
+    assert_int_equal(channel_pair(pair), 0);
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        const uint8_t *at = message;
+        size_t length;
+
+        outbox = (struct outbox){.channel = pair[0]};
+        outbox_add(&outbox, &events[i]);
+        outbox_send(&outbox);
+        length = (size_t)recv(pair[1], message, sizeof message, MSG_DONTWAIT);
+        assert_false(outbox_take(&at, &length, &got));
+        assert_int_equal(length, 0);
+    }
+    net_close(&pair[0]);
+    net_close(&pair[1]);
+}
+
 int
 main(void)
 {
@@ -202,6 +235,7 @@ main(void)
         cmocka_unit_test(a_full_channel_drops_and_counts),
         cmocka_unit_test(the_longest_event_fits),
         cmocka_unit_test(a_cut_message_gives_nothing),
+        cmocka_unit_test(what_is_out_of_range_is_no_event),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
