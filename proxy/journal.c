@@ -140,22 +140,28 @@ static json_t *
 event_json(const struct event *e, const char *name)
 {
     char client[NET_TEXT_MAX];
+    struct outcome outcome;
     json_t *seconds = json_pack("{s:o, s:o, s:o}", "handshake",
                                 seconds_json(e->handshake_seconds), "backend",
                                 seconds_json(e->backend_seconds), "total",
                                 seconds_json(e->total_seconds));
 
+    /* No port of the operator's own has the name of one in the table. */
+    outcome_classify(e, port_find(name), &outcome);
     return json_pack(
         "{s:s, s:I, s:s, s:s, s:i, s:o, s:s, s:o, s:b, s:o, s:o, s:I, s:I, "
-        "s:s, "
-        "s:b, s:o, s:o}",
+        "s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:o}",
         "event", "connection", "id", (json_int_t)e->id, "port", name, "client",
         net_host_text(&e->client, client), "client_port", net_port(&e->client),
         "via", via_json(e), "first", event_first_names[e->first], "tls",
         tls_json(e), "handshake", e->handshake, "alert_received",
         alert_json(e->alert_received), "alert_sent", alert_json(e->alert_sent),
         "bytes_up", (json_int_t)e->bytes_up, "bytes_down",
-        (json_int_t)e->bytes_down, "end", event_end_names[e->end], "probe",
+        (json_int_t)e->bytes_down, "mapi", event_mapi_names[e->mapi], "end",
+        event_end_names[e->end], "origin",
+        text_json(outcome.probe ? NULL : outcome_origin_names[outcome.origin]),
+        "result_type", text_json(outcome_result_names[outcome.result]),
+        "failure_reason_code", text_json(outcome.code), "probe",
         event_is_probe(e), "backend", text_json(e->backend), "seconds",
         seconds);
 }

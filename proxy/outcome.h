@@ -41,7 +41,7 @@ struct outcome {
     bool probe; /* no session: the rest means nothing */
     enum outcome_origin origin;
     enum outcome_result result;
-    bool silent;   /* "connection-closed-after-handshake" */
+    bool silent;   /* "connection-closed-after-handshake": without a byte */
     bool inferred; /* the result, from what is wrong with the port */
     char code[64]; /* failure-reason-code; "": none */
 };
@@ -53,9 +53,25 @@ extern const char *const outcome_result_names[];
 /*
  * Classify by the table of outcomes.md, in its order.  row is that of the port
  * in the port table, NULL for an operator's own port.
+ *
+ * The result tells of TLS alone: whatever ends a connection after an unharmed
+ * handshake, the backend or a timer for instance, leaves it a success, and the
+ * origin says who it was.  What a rule of the port closes is a failure, and so
+ * is TLS on a plain port, where the client's handshake cannot end.
  */
 void outcome_classify(const struct event *event, const struct port_policy *row,
                       struct outcome *out);
+
+/*
+ * How far the exchange came.  Of a backend that is not the simulator only bytes
+ * are known: any from the client stand for a response, any to it for the
+ * challenge, and with both an orderly end for all of it.
+ */
+enum event_mapi outcome_mapi(const struct event *event);
+
+/* True if it ended by a fault or decision of ours, or of what stands before or
+ * behind us: it tells nothing of the client. */
+bool outcome_is_ours(const struct event *event);
 
 /* "unknown-certificate-authority" for 48; NULL for a number without a name. */
 const char *outcome_alert_name(int alert);

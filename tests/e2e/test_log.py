@@ -49,6 +49,9 @@ def test_good_tls_connection(shared, files):
     assert record["first"] == "tls"
     assert record["bytes_up"] == len(mapi.LOGIN)
     assert record["bytes_down"] == len(challenge) + len(last) + 4
+    assert record["mapi"] == "complete" and record["origin"] == "orderly"
+    assert record["result_type"] is None
+    assert record["failure_reason_code"] is None
     assert record["message"]
 
 
@@ -61,6 +64,23 @@ def test_good_plain_connection(shared):
     assert record["port"] == "plain" and record["tls"] is None
     assert record["end"] == "eof" and record["first"] == "mapi"
     assert record["bytes_up"] == len(mapi.LOGIN) + 8
+    assert record["mapi"] == "complete"
+
+
+@pytest.mark.parametrize("sent, reached", [
+    (mapi.NULS, "challenge"),
+    (mapi.NULS + mapi.LOGIN[:-1], "challenge"),
+    (mapi.LOGIN, "complete"),
+])
+def test_mapi_reached(shared, sent, reached):
+    """NULs, or half a message, that are taken for a response."""
+    with Raw(shared.address("plain")) as stream:
+        mapi.read_message(stream)
+        stream.send(sent)
+        stream.fin()
+        stream.recv_all()
+        record = record_of(shared, stream)
+    assert record["mapi"] == reached
 
 
 def test_ipv6_client(shared):
@@ -91,12 +111,15 @@ def test_first_bytes(shared, port, first, data):
     assert record["handshake"] is False
 
 
-@pytest.mark.parametrize("port, ca, name, alert", [
-    ("server1", "ca2.crt", "localhost", 48),
-    ("server1", "ca1.crt", "wrong.example", 42),
-    ("expiredcert", "ca1.crt", "localhost", 45),
+@pytest.mark.parametrize("port, ca, name, alert, result, code", [
+    ("server1", "ca2.crt", "localhost", 48, "certificate-not-trusted",
+     "tls-remote-alert-48-unknown-certificate-authority"),
+    ("server1", "ca1.crt", "wrong.example", 42, "validation-failure",
+     "tls-remote-alert-42-bad-certificate"),
+    ("expiredcert", "ca1.crt", "localhost", 45, "certificate-expired",
+     "tls-remote-alert-45-expired-certificate"),
 ])
-def test_alert_received(shared, files, port, ca, name, alert):
+def test_alert_received(shared, files, port, ca, name, alert, result, code):
     """A client's alert that is lost, or called an I/O error."""
     context = client_context(files.text(ca))
     stream = Tls(shared.address(port), context, name, handshake=False)
@@ -105,6 +128,9 @@ def test_alert_received(shared, files, port, ca, name, alert):
     record = record_of(shared, stream)
     assert record["alert_received"] == alert
     assert record["alert_sent"] is None
+    assert record["origin"] == "client alert"
+    assert record["result_type"] == result
+    assert record["failure_reason_code"] == code
     assert record["tls"]["sni"] == name
 
 
