@@ -61,6 +61,7 @@ struct port_policy {
     bool tickets;          /* issues session tickets */
     const char *ca;        /* the file that clients verify with; NULL: none */
     bool wrong_name;       /* the name is all that is wrong with it */
+    bool helpless;         /* no client can log in: a refusal proves little */
     enum port_expect expect;
     enum port_judge judge;
     const char *rule; /* all of it in words */

@@ -35,6 +35,16 @@ enum test_kind verdict_test_kind(const char *test);
  * Judge one connection.  row is that of its port in the port table, NULL for an
  * operator's own port.  Where a row is judged by what follows (JUDGE_TARGET,
  * JUDGE_COUNT), this is the judgement as long as nothing has followed.
+ *
+ * Where a row says what is right, the row decides and no name changes that: a
+ * name may be a stale one, and no test makes a bad certificate a good one.
+ * Where it does not (EXPECT_TEST, NULL) the name's prefix decides; without one
+ * the verdict is open.  Names also decide of a client that spoke TLS on a plain
+ * port or the other way round, which has failed to connect, whatever the row
+ * is made for.  `may` rows judge nobody.
+ *
+ * What a client has sent outweighs its alert: after its response it has not
+ * refused, and after the whole exchange it has connected.
  */
 void verdict_judge(const struct event *event, const struct outcome *outcome,
                    const struct port_policy *row, const char *test,

@@ -20,6 +20,7 @@
 #include "proxy/journal.h"
 #include "proxy/ports.h"
 #include "proxy/preface.h"
+#include "proxy/verdict.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Standard error while the log writes to it. */
@@ -213,7 +214,7 @@ make_event(struct fuzz_input *input, struct event *event)
         .id = fuzz_number(input, 8),
         .first = fuzz_byte(input) % (FIRST_OTHER + 1),
         .end = fuzz_byte(input) % (END_BACKEND + 1),
-        .phase = fuzz_byte(input) % (PHASE_DRAIN + 1),
+        .phase = fuzz_byte(input) % (PHASE_ANNOUNCE + 1),
         .tls = flags & 1,
         .handshake = flags & 2,
         .resumed = flags & 4,
@@ -237,6 +238,8 @@ make_event(struct fuzz_input *input, struct event *event)
     take_bytes(input, &event->sni);
     take_bytes(input, &event->alpn_selected);
     take_bytes(input, &event->client_subject);
+    event->mapi = fuzz_byte(input) % (MAPI_COMPLETE + 1);
+    event->framed = fuzz_byte(input) & 1;
 }
 
 static void
@@ -283,6 +286,9 @@ check_journal(const struct event *event, const char *name, size_t room)
     REQUIRE(fuzz_is_printable(logged));
     json = load(logged, "message");
     REQUIRE(json_is_string(json_object_get(json, "event")));
+    REQUIRE(json_is_string(json_object_get(json, "mapi")));
+    REQUIRE(json_is_null(json_object_get(json, "origin"))
+            == event_is_probe(event));
     tls = json_object_get(json, "tls");
     REQUIRE(event->tls == json_is_object(tls));
     if (event->tls) {
@@ -290,6 +296,22 @@ check_journal(const struct event *event, const char *name, size_t room)
         check_bytes_json(tls, "alpn", &event->alpn_selected);
     }
     json_decref(json);
+}
+
+/* Our own words, whatever was observed: nothing of a peer's gets into them. */
+static void
+check_verdict(const struct event *event, const struct port_policy *row)
+{
+    static const char *const tests[] = {NULL, "connect_x", "refuse_x"};
+    struct outcome outcome;
+    struct judgement judgement;
+
+    outcome_classify(event, row, &outcome);
+    for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
+        verdict_judge(event, &outcome, row, tests[i], &judgement);
+        REQUIRE(fuzz_is_printable(judgement.why));
+        REQUIRE(judgement.verdict <= VERDICT_OPEN);
+    }
 }
 
 /* Where the part of a subject that begins at `at` ends: RFC 2253, section 4:
@@ -366,5 +388,6 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     make_event(&input, &event);
     check_journal(&event, name, room * 16);
     check_preface(&event, name);
+    check_verdict(&event, port_find(name));
     return 0;
 }
