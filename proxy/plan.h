@@ -15,8 +15,10 @@
 
 #include "proxy/ports.h"
 
+#define PLAN_NAME_MAX 64
+
 struct plan_test {
-    const char *name; /* "refuse_expired": fit for ?test= */
+    char name[PLAN_NAME_MAX]; /* "refuse_expired": fit for ?test= */
     const struct port_policy *row;
     bool tls;               /* what the client is to speak */
     const char *ca;         /* "ca1.crt", "system"; NULL: none given */
@@ -28,8 +30,15 @@ struct plan_test {
     const char *why;
 };
 
-/* The test of that number into *out; false past the last one.  Names are valid
- * as long as the program. */
+/* The test of that number into *out; false past the last one.  All texts but
+ * the name are valid as long as the program. */
 bool plan_test(size_t number, struct plan_test *out);
+
+/*
+ * The test that a row of an extended group is: named by what is expected and by
+ * the row, with all that the row demands of a client.  row->expect is not
+ * EXPECT_TEST, and row->why is the reason.
+ */
+void plan_of_row(const struct port_policy *row, struct plan_test *out);
 
 #endif
