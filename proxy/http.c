@@ -17,6 +17,9 @@
 #define AGE_SECONDS         60
 #define ACCEPT_REST_SECONDS 0.1
 #define WARNING_SECONDS     10
+/* What an answer that nobody reads may take of the kernel's memory, which else
+ * makes room for all of it. */
+#define SEND_BUFFER (64 * 1024)
 
 struct acceptor {
     ev_io io;
@@ -89,6 +92,7 @@ on_connection(void *cls, struct MHD_Connection *connection, void **slot,
 static void
 on_accept(struct ev_loop *loop, ev_io *io, int ready)
 {
+    static const int send_buffer = SEND_BUFFER;
     struct acceptor *acceptor = io->data;
     struct http *http = acceptor->http;
 
@@ -104,6 +108,8 @@ on_accept(struct ev_loop *loop, ev_io *io, int ready)
             }
             break;
         }
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_buffer,
+                         sizeof send_buffer);
         /* Closes fd if it fails. */
         if (MHD_add_connection(http->daemon, fd, &peer.sa.any, peer.length)
             == MHD_YES)

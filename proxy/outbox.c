@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/outbox.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -13,6 +14,8 @@
  */
 #define FIXED_BYTES offsetof(struct event, sni)
 #define SIZE_BYTES  2
+
+#define SECONDS_MAX 1e11 /* a year that still has four digits */
 
 /* A length, and a NUL where a text ends with one. */
 #define TEXT_BYTES (1 + EVENT_TEXT_MAX + 1)
@@ -112,14 +115,51 @@ outbox_add(struct outbox *outbox, const struct event *event)
     return lost;
 }
 
-/* What is used as an index or printed as a name has to be one. */
+static bool
+is_address(const struct net_address *address)
+{
+    switch (address->length) {
+    case 0:
+        return true;
+    case sizeof address->sa.v4:
+        return address->sa.any.sa_family == AF_INET;
+    case sizeof address->sa.v6:
+        return address->sa.any.sa_family == AF_INET6;
+    }
+    return false;
+}
+
+/* A byte that is neither true nor false is no bool to C. */
+static bool
+is_bool(const bool *value)
+{
+    uint8_t byte;
+
+    memcpy(&byte, value, 1);
+    return byte <= 1;
+}
+
+/* What is used as an index, a number or an address, or printed as a name, has
+ * to be one: the sender may be a worker that a client has overcome. */
 static bool
 is_valid(const struct event *event)
 {
+    const bool *const bools[] = {&event->tls, &event->handshake,
+                                 &event->resumed, &event->client_certificate,
+                                 &event->framed};
+
+    for (size_t i = 0; i < sizeof bools / sizeof bools[0]; i++)
+        if (!is_bool(bools[i]))
+            return false;
     return (unsigned)event->first <= FIRST_OTHER
            && (unsigned)event->end <= END_BACKEND
            && (unsigned)event->phase <= PHASE_ANNOUNCE
            && (unsigned)event->mapi <= MAPI_COMPLETE
+           && is_address(&event->client) && is_address(&event->via)
+           && fabs(event->accepted) < SECONDS_MAX
+           && fabsf(event->handshake_seconds) < SECONDS_MAX
+           && fabsf(event->backend_seconds) < SECONDS_MAX
+           && fabsf(event->total_seconds) < SECONDS_MAX
            && memchr(event->cipher, '\0', sizeof event->cipher) != NULL
            && memchr(event->group, '\0', sizeof event->group) != NULL;
 }

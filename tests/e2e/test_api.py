@@ -17,6 +17,7 @@ import uuid
 import pytest
 
 import mapi
+from fronts import front
 from server import SLOW, wait_for
 from streams import Raw, Tls, client_context
 
@@ -37,7 +38,6 @@ def connect(server, port, ca="ca1.crt", host="127.0.0.1"):
     try:
         with Tls((host, server.port(port)), context, "localhost") as stream:
             mapi.login(stream)
-            mapi.read_message(stream)
             stream.close_notify()
     except OSError:
         pass            # the test asks the server what it has seen
@@ -296,15 +296,15 @@ def test_large_answers_that_nobody_reads(start):
     server = start("--records", "all")
     name = "\xff" * 50
     server.get(f"/?test={quoted(name)}")
-    context = client_context()
     for _ in range(300):
-        with Tls(server.address("server1"), context, "localhost") as stream:
-            stream.close_notify()
+        with Raw(server.address("plain")) as stream:
+            stream.recv_exactly(1)
+            stream.fin()
     wait_for(lambda: server.api("/api/connections?limit=0")["next"] == 301)
     whole = server.get("/api/connections?limit=1000").body
-    assert 250_000 < len(whole) <= 1 << 20
+    assert 200_000 < len(whole) <= 1 << 20
     readers = []
-    for _ in range(150):
+    for _ in range(100):
         raw = Raw(("127.0.0.1", server.base), receive_buffer=4096)
         raw.send(b"GET /api/connections?limit=1000 HTTP/1.1\r\n"
                  b"Host: x\r\n\r\n")
@@ -393,12 +393,10 @@ def test_resources_are_listed(shared):
 def test_an_operators_backend_is_not_shown(configured, backend):
     """Where the database is, told to everybody."""
     target = backend().target
-    server = configured({"name": "sales", "backend": target},
-                        options=("--records", "all"))
-    with Tls(server.address("sales"), client_context()) as stream:
+    server = configured(front("sales", None, target))
+    with Raw(server.address("sales")) as stream:
         stream.send(b"x")
         stream.recv_exactly(1)
-        stream.close_notify()
     page = server.get(f"/api/connections?port=sales&wait={HOLD}").body
     assert json.loads(page)["connections"][0]["backend"] is None
     assert target.encode() not in page
@@ -408,8 +406,7 @@ def test_an_operators_backend_is_not_shown(configured, backend):
 
 def test_own_records_only(make_network, start):
     """One client that reads what another one did."""
-    network = make_network("ip link add a type dummy; ip link set a up;"
-                           "ip addr add 192.0.2.1/24 dev a")
+    network = make_network("ip addr add 192.0.2.1/24 dev lo")
     server = start("-l", "0.0.0.0", prefix=network.prefix,
                    netns=network.pid)
     mine, theirs = fresh(), fresh()
