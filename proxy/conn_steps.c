@@ -288,6 +288,7 @@ step_relay(struct conn *c)
 
     c->up.last = c->down.state >= FLOW_SHUT;
     flow_run(&c->up);
+    c->down.answers = c->up.taken > 0;
     flow_run(&c->down);
     if (c->up.taken + c->client.sent + c->backend.sent != before)
         c->moved_at = now;
