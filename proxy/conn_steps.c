@@ -310,6 +310,7 @@ step_relay(struct conn *c)
     flow_run(&c->up);
     if (c->deed != DEED_NONE && c->up.taken > 0)
         c->deed = deed_answer(c->deed, &c->client);
+    c->down.answers = c->up.taken > 0;
     flow_run(&c->down);
     if (c->up.taken + c->client.sent + c->backend.sent != before)
         c->moved_at = now;

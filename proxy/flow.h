@@ -34,8 +34,9 @@ struct flow {
     struct endpoint *sink;
     struct pool *pool;
     struct progress *progress; /* that hears what is taken; NULL: nobody */
-    bool bulk; /* the source has more than a usual block takes */
-    bool last; /* the other direction is over already */
+    bool bulk;    /* the source has more than a usual block takes */
+    bool last;    /* the other direction is over already */
+    bool answers; /* the other direction has had bytes */
     struct buf buf;
     uint64_t taken;     /* bytes that the source has produced */
     enum io source_end; /* why it is done: IO_EOF or IO_BROKEN */
