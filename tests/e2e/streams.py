@@ -15,7 +15,7 @@ import warnings
 
 from server import SLOW
 
-TIMEOUT = 10 * SLOW
+TIMEOUT = 30 * SLOW
 CHUNK = 1 << 16
 
 

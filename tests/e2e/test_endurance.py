@@ -71,7 +71,7 @@ def visit(server, kind, context):
 
 def test_sequential_connections(start):
     """10,000 connections, each of which leaves a little behind."""
-    server = start("-n", "localhost")
+    server = start("-n", "localhost", "--history", "100")
     kinds = ["plain", "tls", "probe", "no tls", "plain", "hang up", "plain",
              "reset", "refused", "plain"]
 
