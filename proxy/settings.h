@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/net.h"
 #include "proxy/limits.h"
+#include "proxy/target.h"
 
 #define SETTINGS_LIST_MAX 64 /* of each repeatable option */
 #define WORKERS_MAX       64
@@ -35,13 +36,6 @@ struct timers {
 
 struct assignment {
     char name[64]; /* what is cut off here is no port's name either */
-    uint16_t port;
-};
-
-/* Where bytes go: a host, by name or number, and a port. */
-struct target {
-    bool set;
-    char host[NET_HOST_MAX];
     uint16_t port;
 };
 
