@@ -4,11 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/challenge.h"
 #include "base/frame.h"
-
-/* Clients count the fields: the trailing colon is needed, a newline is not. */
-#define CHALLENGE                                                              \
-    "%s:merovingian:9:RIPEMD160,SHA512,SHA384,SHA256,SHA224,SHA1:LIT:SHA512:"
 
 /* pymonetdb looks for the name in parentheses, Java for how it begins, and the
  * phrase at the end is the documented one. */
@@ -19,9 +16,9 @@
 size_t
 message_challenge(uint8_t *out, size_t room, const char *salt)
 {
-    char text[MESSAGE_CHALLENGE_MAX];
+    char text[CHALLENGE_MAX];
 
-    snprintf(text, sizeof text, CHALLENGE, salt);
+    challenge_text(text, salt, "merovingian", "");
     return frame_write(out, room, text, strlen(text));
 }
 
