@@ -235,6 +235,17 @@ whole_seconds(double seconds)
                                         : (int)ceil(seconds);
 }
 
+/* A low-water mark makes room for itself (tcp_set_rcvlowat() in Linux); the
+ * room stays when the mark is taken back. */
+void
+net_widen(int fd, int bytes)
+{
+    static const int usual = 1;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &usual, sizeof usual);
+}
+
 int
 net_set_keepalive(int fd, double seconds, double unsent)
 {

@@ -90,6 +90,13 @@ int net_allow_sharing(int fd);
  */
 int net_set_keepalive(int fd, double seconds, double unsent);
 
+/*
+ * Make room in the kernel for at least `bytes` that fd receives, now: it grows
+ * on its own only when it is read in time, which a busy process does not do.
+ * It may still grow, unlike after SO_RCVBUF.
+ */
+void net_widen(int fd, int bytes);
+
 /* Accept one connection.  It has the options of its listener: TCP_NODELAY and
  * keepalive, which Linux passes on without a system call for each. */
 int net_accept(int fd, struct net_address *peer);

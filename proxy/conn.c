@@ -30,8 +30,7 @@ void
 conn_ends_backend(struct conn *c, int error)
 {
     if (!c->ended)
-        snprintf(c->event.reason, sizeof c->event.reason, "%s",
-                 strerror(error));
+        event_text_set(&c->event.reason, strerror(error));
     conn_ends(c, END_BACKEND, error);
 }
 
@@ -126,7 +125,7 @@ leave_early(struct conn *c, enum conn_state next)
     if (next == CONN_CONNECT)
         return;
     endpoint_close(&c->backend);
-    c->event.backend[0] = '\0';
+    event_text_set(&c->event.backend, NULL);
 }
 
 /* Count what still has to prove that it is a client. */
@@ -205,6 +204,7 @@ conn_free(struct conn *c)
         count(&owner->gate.slot->lost_events,
               outbox_add(&owner->outbox, &c->event));
     }
+    event_clear(&c->event);
 
     if (c->previous != NULL)
         c->previous->next = c->next;

@@ -16,6 +16,7 @@ step_announce(struct conn *c)
 {
     struct net_address client = c->event.client;
     const char *reason = NULL;
+    char text[EVENT_TEXT_MAX + 1];
 
     switch (inbound_read(&c->inbound, c->client.fd, &client, &reason)) {
     case INBOUND_MORE:
@@ -35,8 +36,8 @@ step_announce(struct conn *c)
     }
     c->event.phase = PHASE_ANNOUNCE;
     c->event.first = FIRST_OTHER;
-    snprintf(c->event.reason, sizeof c->event.reason,
-             "the load balancer's PROXY header: %s", reason);
+    snprintf(text, sizeof text, "the load balancer's PROXY header: %s", reason);
+    event_text_set(&c->event.reason, text);
     conn_ends(c, END_REFUSED, 0);
     return conn_enter(c, CONN_LINGER);
 }
@@ -82,11 +83,12 @@ begin_connect(struct conn *c)
 {
     const struct net_address *to =
         &c->service->backend->addresses[address_position(c)];
+    char text[NET_TEXT_MAX];
     int fd = net_connect(to);
     int error = errno;
 
     c->connect_began = ev_now(c->owner->loop);
-    net_text(to, c->event.backend);
+    event_text_set(&c->event.backend, net_text(to, text));
     errno = error;
     if (fd == -1)
         return -1;
@@ -136,8 +138,8 @@ step_handshake(struct conn *c)
     count(&conn_counters(c)->handshakes, 1);
     if (c->service->policy->alpn_required
         && c->event.alpn_selected.length == 0) {
-        snprintf(c->event.reason, sizeof c->event.reason,
-                 "the client did not offer ALPN mapi/9");
+        event_text_set(&c->event.reason,
+                       "the client did not offer ALPN mapi/9");
         conn_ends(c, END_REFUSED, 0);
         return conn_enter(c, CONN_LINGER);
     }

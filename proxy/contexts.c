@@ -388,9 +388,10 @@ on_client_hello(SSL *ssl, int *alert, void *arg)
     if (!refused)
         return SSL_CLIENT_HELLO_SUCCESS;
     event_bytes_set(&event->sni, name.bytes, name.length);
-    snprintf(event->reason, sizeof event->reason, "%s",
-             name.length == 0 ? "the client sent no server name (SNI)"
-                              : "no certificate covers the server name (SNI)");
+    event_text_set(&event->reason,
+                   name.length == 0
+                       ? "the client sent no server name (SNI)"
+                       : "no certificate covers the server name (SNI)");
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     return SSL_CLIENT_HELLO_ERROR;
 }

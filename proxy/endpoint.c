@@ -199,6 +199,14 @@ endpoint_is_dry(const struct endpoint *end)
                && (SSL_get_shutdown(end->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 
+void
+endpoint_widen(struct endpoint *end)
+{
+    if (!end->wide)
+        net_widen(end->fd, POOL_BULK);
+    end->wide = true;
+}
+
 static enum io
 read_plain(struct endpoint *end, struct buf *into)
 {

@@ -39,6 +39,7 @@ struct endpoint {
     bool unreadable;     /* reading failed for good */
     bool unwritable;     /* writing did; what was received can still be read */
     bool connecting;     /* it was still, when we first looked */
+    bool wide;           /* the kernel has room for bulk data from the peer */
     bool closing;        /* it will be closed as soon as our side is shut */
     bool shut;           /* our direction is over */
     bool notified;       /* close_notify was handed to OpenSSL */
@@ -61,6 +62,9 @@ enum io endpoint_handshake(struct endpoint *end);
 
 /* True if endpoint_read() would find nothing without asking the kernel. */
 bool endpoint_is_dry(const struct endpoint *end);
+
+/* The peer sends more than a usual block takes: make room for it, once. */
+void endpoint_widen(struct endpoint *end);
 
 /* Read into the room of `into`, which is not 0.  IO_DONE: at least a byte. */
 enum io endpoint_read(struct endpoint *end, struct buf *into);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/event.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/frame.h"
@@ -22,9 +23,34 @@ const char *const event_first_names[] = {
 void
 event_bytes_set(struct event_bytes *to, const void *bytes, size_t length)
 {
-    to->length = (uint8_t)(length < 255 ? length : 255);
-    if (to->length > 0)
-        memcpy(to->bytes, bytes, to->length);
+    size_t kept = length < EVENT_TEXT_MAX ? length : EVENT_TEXT_MAX;
+    uint8_t *copy = kept > 0 ? malloc(kept) : NULL;
+
+    if (copy != NULL)
+        memcpy(copy, bytes, kept);
+    free((void *)to->bytes);
+    to->bytes = copy;
+    to->length = copy != NULL ? (uint8_t)kept : 0;
+}
+
+void
+event_text_set(const char **to, const char *text)
+{
+    char *copy = text != NULL ? strndup(text, EVENT_TEXT_MAX) : NULL;
+
+    free((void *)*to);
+    *to = copy;
+}
+
+void
+event_clear(struct event *event)
+{
+    event_bytes_set(&event->sni, NULL, 0);
+    event_bytes_set(&event->alpn_offered, NULL, 0);
+    event_bytes_set(&event->alpn_selected, NULL, 0);
+    event_bytes_set(&event->client_subject, NULL, 0);
+    event_text_set(&event->reason, NULL);
+    event_text_set(&event->backend, NULL);
 }
 
 static bool

@@ -1,10 +1,14 @@
 /*
  * event.h - what was observed of one connection: the facts
  *
- * Fixed size, plain values, no pointers: a worker fills it as the connection
- * goes and sends it, as it is, to control.  Nothing here judges; see outcome.h.
- * Texts that peers sent are kept as bytes with a length and escaped where they
- * are shown.
+ * A worker fills it as the connection goes and sends it to control (outbox.h).
+ * Nothing here judges; see outcome.h.  Texts that peers sent are kept as bytes
+ * with a length and escaped where they are shown.
+ *
+ * Texts are held by pointer, because most are short or unset and an idle
+ * connection keeps its event.  In a worker the event owns them, and one that is
+ * unset is NULL.  In control they are part of the message that the event came
+ * with, and none is NULL.  Without memory a text is lost, never the event.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -50,10 +54,13 @@ enum event_phase {
 
 enum { EVENT_NO_ALERT = -1 };
 
+/* The most that is kept of a text. */
+#define EVENT_TEXT_MAX 255
+
 /* A text from a peer, cut to what fits. */
 struct event_bytes {
+    const uint8_t *bytes;
     uint8_t length;
-    uint8_t bytes[255];
 };
 
 struct event {
@@ -87,15 +94,21 @@ struct event {
     struct event_bytes alpn_offered;   /* RFC 7301's list, as on the wire */
     struct event_bytes alpn_selected;  /* length 0: none */
     struct event_bytes client_subject; /* one line, RFC 2253 */
-    char reason[160];           /* for END_REFUSED and END_BACKEND: in words */
-    char backend[NET_TEXT_MAX]; /* the address tried last; "": none */
+    const char *reason;  /* for END_REFUSED and END_BACKEND: in words */
+    const char *backend; /* the address tried last; "": none */
 };
 
 extern const char *const event_end_names[];
 extern const char *const event_first_names[];
 
-/* Copy at most 255 bytes. */
+/* Copy at most EVENT_TEXT_MAX bytes into a text that the event owns. */
 void event_bytes_set(struct event_bytes *to, const void *bytes, size_t length);
+
+/* The same for reason and backend; NULL unsets. */
+void event_text_set(const char **to, const char *text);
+
+/* Free the texts of an event that owns them, and unset them. */
+void event_clear(struct event *event);
 
 /*
  * What a client's first bytes, at most the first 8 or so, say that it speaks.

@@ -58,13 +58,15 @@ facts_failure(struct event *event, const SSL *ssl, unsigned long reason)
 {
     const char *text = ERR_reason_error_string(reason);
     long verify = SSL_get_verify_result(ssl);
+    char line[EVENT_TEXT_MAX + 1];
 
-    if (event->reason[0] != '\0')
+    if (event->reason != NULL)
         return; /* a rule of the port has said it better */
-    if (verify != X509_V_OK)
-        snprintf(event->reason, sizeof event->reason, "client certificate: %s",
+    if (verify != X509_V_OK) {
+        snprintf(line, sizeof line, "client certificate: %s",
                  X509_verify_cert_error_string(verify));
-    else
-        snprintf(event->reason, sizeof event->reason, "%s",
-                 text != NULL ? text : "TLS failed without a reason");
+        text = line;
+    }
+    event_text_set(&event->reason,
+                   text != NULL ? text : "TLS failed without a reason");
 }

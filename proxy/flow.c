@@ -60,6 +60,8 @@ fill(struct flow *flow)
     flow->taken += flow->buf.length - before;
     flow->bulk = buf_room(&flow->buf) == 0
                  || (flow->bulk && flow->buf.length > POOL_CHUNK);
+    if (flow->bulk)
+        endpoint_widen(flow->source);
     if (result == IO_EOF || result == IO_BROKEN)
         source_done(flow, result);
     return result != IO_AGAIN;

@@ -14,6 +14,14 @@
 #define FIXED_BYTES offsetof(struct event, sni)
 #define SIZE_BYTES  2
 
+/* A length, and a NUL where a text ends with one. */
+#define TEXT_BYTES (1 + EVENT_TEXT_MAX + 1)
+#define TEXTS      6
+
+_Static_assert(SIZE_BYTES + FIXED_BYTES + TEXTS * TEXT_BYTES
+                   <= OUTBOX_MESSAGE_MAX,
+               "an empty message has room for every event");
+
 static void
 put_text(struct wire_writer *w, const struct event_bytes *text)
 {
@@ -26,30 +34,29 @@ take_text(struct wire_reader *r, struct event_bytes *text)
 {
     struct slice bytes = wire_take(r, wire_be(r, 1));
 
-    event_bytes_set(text, bytes.bytes, bytes.length);
+    *text = (struct event_bytes){bytes.bytes, (uint8_t)bytes.length};
 }
 
+/* With its NUL, so that the receiver can use it where it is. */
 static void
 put_string(struct wire_writer *w, const char *string)
 {
-    size_t length = strlen(string);
+    size_t length = string != NULL ? strnlen(string, EVENT_TEXT_MAX) : 0;
 
     wire_put_be(w, length, 1);
     wire_put(w, string, length);
+    wire_put_be(w, '\0', 1);
 }
 
-static void
-take_string(struct wire_reader *r, char *string, size_t room)
+static const char *
+take_string(struct wire_reader *r)
 {
-    struct slice bytes = wire_take(r, wire_be(r, 1));
+    struct slice bytes = wire_take(r, wire_be(r, 1) + 1);
 
-    if (bytes.length >= room) {
-        r->failed = true;
-        return;
-    }
-    if (bytes.length > 0)
-        memcpy(string, bytes.bytes, bytes.length);
-    string[bytes.length] = '\0';
+    if (bytes.length > 0 && bytes.bytes[bytes.length - 1] == '\0')
+        return (const char *)bytes.bytes;
+    r->failed = true;
+    return "";
 }
 
 static size_t
@@ -131,8 +138,8 @@ outbox_take(const uint8_t **bytes, size_t *length, struct event *event)
     take_text(&p, &event->alpn_offered);
     take_text(&p, &event->alpn_selected);
     take_text(&p, &event->client_subject);
-    take_string(&p, event->reason, sizeof event->reason);
-    take_string(&p, event->backend, sizeof event->backend);
+    event->reason = take_string(&p);
+    event->backend = take_string(&p);
     if (r.failed || p.failed || p.left > 0 || !is_valid(event)) {
         *length = 0;
         return false;

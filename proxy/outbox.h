@@ -16,8 +16,7 @@
 
 #include "proxy/event.h"
 
-/* The most that one packed event takes, and that one message holds. */
-#define OUTBOX_EVENT_MAX   sizeof(struct event)
+/* The most that one message holds: many events, and one at its longest. */
 #define OUTBOX_MESSAGE_MAX (16 * 1024)
 
 struct outbox {
@@ -27,7 +26,8 @@ struct outbox {
     uint8_t message[OUTBOX_MESSAGE_MAX];
 };
 
-/* Add an event; a full message is sent first.  Returns how many were lost. */
+/* Add an event, of which nothing is kept; a full message is sent first.
+ * Returns how many were lost. */
 unsigned outbox_add(struct outbox *outbox, const struct event *event);
 
 /* Send what was gathered; call it before the worker sleeps.  Returns how many
@@ -36,7 +36,8 @@ unsigned outbox_send(struct outbox *outbox);
 
 /*
  * Take the first event off a message that control received, of *length bytes.
- * False if there is none, or if the bytes are none: *length is then 0.
+ * False if there is none, or if the bytes are none: *length is then 0.  No text
+ * is copied: the event is valid as long as the message's bytes are.
  */
 bool outbox_take(const uint8_t **bytes, size_t *length, struct event *event);
 

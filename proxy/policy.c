@@ -44,9 +44,10 @@ require_server_name(SSL *ssl, int *alert, void *arg)
     for (size_t i = 0; name != NULL && i < material->hostname_count; i++)
         if (strcasecmp(name, material->hostnames[i]) == 0)
             return SSL_TLSEXT_ERR_OK;
-    snprintf(event->reason, sizeof event->reason, "%s",
-             name == NULL ? "the client sent no server name (SNI)"
-                          : "the server name (SNI) is none of our host names");
+    event_text_set(&event->reason,
+                   name == NULL
+                       ? "the client sent no server name (SNI)"
+                       : "the server name (SNI) is none of our host names");
     *alert = SSL_AD_UNRECOGNIZED_NAME;
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }

@@ -29,8 +29,7 @@ set_address(struct proxy2_address *to, const struct net_address *from,
 static struct slice
 as_slice(const struct event_bytes *bytes)
 {
-    return (struct slice){bytes->length > 0 ? bytes->bytes : NULL,
-                          bytes->length};
+    return (struct slice){bytes->bytes, bytes->length};
 }
 
 /* Where a part of an RFC 2253 subject ends: at a separator that is not escaped.
@@ -47,10 +46,10 @@ part_end(const uint8_t *at, const uint8_t *end)
 /* The value of the first CN in an RFC 2253 subject, which is the last one in
  * the certificate, for PP2_SUBTYPE_SSL_CN. */
 static struct slice
-common_name(const struct event_bytes *subject)
+common_name(struct slice subject)
 {
-    const uint8_t *at = subject->bytes;
-    const uint8_t *end = at + subject->length;
+    const uint8_t *at = subject.bytes;
+    const uint8_t *end = subject.length > 0 ? at + subject.length : at;
 
     while (at < end) {
         const uint8_t *stop = part_end(at, end);
@@ -88,7 +87,7 @@ preface_write(const struct event *event, const struct net_address *local,
         header.authority = as_slice(&event->sni);
         header.tls_version = slice_text(event_tls_version(event));
         header.tls_cipher = slice_text(event->cipher);
-        header.tls_cn = common_name(&event->client_subject);
+        header.tls_cn = common_name(as_slice(&event->client_subject));
     }
     return proxy2_encode(&header, out, room);
 }

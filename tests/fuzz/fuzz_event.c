@@ -4,6 +4,9 @@
  * Whatever a peer put into its names, a line of the log is one line, printable,
  * and in JSON an object with all of it.
  *
+ * On its way to control it stays as it is, and what only resembles a message
+ * of events gives none whose texts reach beyond it.
+ *
  * Input: the fields of an event one after the other, see make_event().
  *
  * SPDX-License-Identifier: MPL-2.0
@@ -18,6 +21,7 @@
 #include "base/log.h"
 #include "base/proxy2.h"
 #include "proxy/journal.h"
+#include "proxy/outbox.h"
 #include "proxy/ports.h"
 #include "proxy/preface.h"
 #include "tests/fuzz/fuzz.h"
@@ -207,6 +211,8 @@ static void
 make_event(struct fuzz_input *input, struct event *event)
 {
     struct net_address backend;
+    char text[NET_TEXT_MAX];
+    char words[160];
     unsigned flags = fuzz_byte(input);
 
     *event = (struct event){
@@ -230,10 +236,11 @@ make_event(struct fuzz_input *input, struct event *event)
     take_address(input, &event->client);
     take_address(input, &backend);
     if (flags & 128)
-        net_text(&backend, event->backend);
+        event_text_set(&event->backend, net_text(&backend, text));
     take_words(input, event->cipher, sizeof event->cipher);
     take_words(input, event->group, sizeof event->group);
-    take_words(input, event->reason, sizeof event->reason);
+    take_words(input, words, sizeof words);
+    event_text_set(&event->reason, words);
     take_bytes(input, &event->sni);
     take_bytes(input, &event->alpn_selected);
     take_bytes(input, &event->client_subject);
@@ -353,6 +360,80 @@ check_preface(const struct event *event, const char *name)
     REQUIRE(header.client_certificate == event->client_certificate);
 }
 
+static void
+check_same_bytes(const struct event_bytes *a, const struct event_bytes *b)
+{
+    REQUIRE(is_same((struct slice){a->bytes, a->length}, b->bytes, b->length));
+}
+
+static bool
+is_inside(const void *text, size_t length, const uint8_t *bytes, size_t all)
+{
+    const uint8_t *at = text;
+
+    return at >= bytes && at <= bytes + all
+           && length <= (size_t)(bytes + all - at);
+}
+
+/* Bytes that no worker sent; in a block of their own, for the sanitizer. */
+static void
+check_foreign(const uint8_t *input, size_t length)
+{
+    uint8_t *message = malloc(length + 1);
+    const uint8_t *bytes = message;
+    size_t left = length;
+    struct event got;
+
+    REQUIRE(message != NULL);
+    if (length > 0)
+        memcpy(message, input, length);
+    while (left > 0 && outbox_take(&bytes, &left, &got)) {
+        const struct event_bytes *texts[] = {&got.sni, &got.alpn_offered,
+                                             &got.alpn_selected,
+                                             &got.client_subject};
+
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+            REQUIRE(
+                is_inside(texts[i]->bytes, texts[i]->length, message, length));
+        REQUIRE(is_inside(got.reason, strlen(got.reason) + 1, message, length));
+        REQUIRE(
+            is_inside(got.backend, strlen(got.backend) + 1, message, length));
+    }
+    free(message);
+}
+
+/* Twice in one message: each event ends where the next begins. */
+static void
+check_outbox(const struct event *event, struct fuzz_input *input)
+{
+    static struct outbox outbox;
+    const uint8_t *bytes = outbox.message;
+    struct event got;
+    size_t all, left;
+
+    outbox.channel = -1;
+    outbox.events = 0;
+    outbox.length = 0;
+    REQUIRE(outbox_add(&outbox, event) == 0);
+    REQUIRE(outbox_add(&outbox, event) == 0);
+    all = left = outbox.length;
+    for (int i = 0; i < 2; i++) {
+        REQUIRE(outbox_take(&bytes, &left, &got));
+        REQUIRE(memcmp(event, &got, offsetof(struct event, sni)) == 0);
+        check_same_bytes(&event->sni, &got.sni);
+        check_same_bytes(&event->alpn_selected, &got.alpn_selected);
+        check_same_bytes(&event->client_subject, &got.client_subject);
+        REQUIRE(strcmp(event->reason, got.reason) == 0);
+        REQUIRE(
+            strcmp(event->backend != NULL ? event->backend : "", got.backend)
+            == 0);
+    }
+    REQUIRE(left == 0);
+
+    outbox.message[fuzz_number(input, 2) % all] = fuzz_byte(input);
+    check_foreign(outbox.message, all - fuzz_byte(input) % 2);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
@@ -363,8 +444,11 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 
     check_escape(input.at, input.left, room);
     check_raw_line(input.at, input.left);
+    check_foreign(input.at, input.left);
     make_event(&input, &event);
     check_journal(&event, name, room * 16);
     check_preface(&event, name);
+    check_outbox(&event, &input);
+    event_clear(&event);
     return 0;
 }

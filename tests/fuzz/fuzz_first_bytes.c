@@ -156,7 +156,10 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     endpoint_close(&end);
     fuzz_read(pair[1], heard, sizeof heard, &used);
     net_close(&pair[1]);
+    if (event.reason == NULL)
+        event_text_set(&event.reason, "");
     check_record(&event, input.at, input.left, heard, used);
+    event_clear(&event);
     REQUIRE(fuzz_free_descriptor() == lowest);
     return 0;
 }

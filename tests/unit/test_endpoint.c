@@ -103,6 +103,7 @@ close_pair(struct pair *pair)
     SSL_free(pair->client);
     close(pair->client_fd);
     endpoint_close(&pair->end);
+    event_clear(&pair->event);
     pool_clear(&pair->pool);
 }
 
@@ -215,6 +216,7 @@ test_facts_of_an_unanswered_hello(void **state)
     assert_int_equal(endpoint_handshake(&end), IO_BROKEN);
     assert_int_equal(event.first, FIRST_TLS);
     assert_int_equal(event.sni.length, 9);
+    event_clear(&event);
     SSL_free(client);
     close(fds[1]);
     endpoint_close(&end);

@@ -34,9 +34,17 @@ sample(uint64_t id)
     };
 
     net_numeric("2001:db8::1", 51234, &event.client);
-    event_bytes_set(&event.sni, "db.example\0\xff", 12);
-    event_bytes_set(&event.client_subject, "CN=x", 4);
+    event.sni = (struct event_bytes){(const uint8_t *)"db.example\0\xff", 12};
+    event.client_subject = (struct event_bytes){(const uint8_t *)"CN=x", 4};
     return event;
+}
+
+static void
+assert_same_bytes(const struct event_bytes *a, const struct event_bytes *b)
+{
+    assert_int_equal(a->length, b->length);
+    if (a->length > 0)
+        assert_memory_equal(a->bytes, b->bytes, a->length);
 }
 
 static void
@@ -44,10 +52,10 @@ assert_same(const struct event *a, const struct event *b)
 {
     assert_int_equal(a->id, b->id);
     assert_memory_equal(a, b, offsetof(struct event, sni));
-    assert_int_equal(a->sni.length, b->sni.length);
-    assert_memory_equal(a->sni.bytes, b->sni.bytes, a->sni.length);
-    assert_int_equal(a->alpn_offered.length, b->alpn_offered.length);
-    assert_int_equal(a->client_subject.length, b->client_subject.length);
+    assert_same_bytes(&a->sni, &b->sni);
+    assert_same_bytes(&a->alpn_offered, &b->alpn_offered);
+    assert_same_bytes(&a->alpn_selected, &b->alpn_selected);
+    assert_same_bytes(&a->client_subject, &b->client_subject);
     assert_string_equal(a->reason, b->reason);
     assert_string_equal(a->backend, b->backend);
 }
@@ -139,7 +147,8 @@ static void
 the_longest_event_fits(void **state)
 {
     static struct outbox outbox;
-    uint8_t long_text[255];
+    uint8_t long_bytes[EVENT_TEXT_MAX];
+    char long_text[EVENT_TEXT_MAX + 1] = "";
     struct event event = sample(7);
     struct event got;
     uint8_t message[OUTBOX_MESSAGE_MAX];
@@ -148,13 +157,12 @@ the_longest_event_fits(void **state)
     int pair[2];
 
     (void)state;
-    memset(long_text, 'x', sizeof long_text);
-    event_bytes_set(&event.sni, long_text, 255);
-    event_bytes_set(&event.alpn_offered, long_text, 255);
-    event_bytes_set(&event.alpn_selected, long_text, 255);
-    event_bytes_set(&event.client_subject, long_text, 255);
-    memset(event.reason, 'r', sizeof event.reason - 1);
-    memset(event.backend, 'b', sizeof event.backend - 1);
+    memset(long_bytes, 'x', sizeof long_bytes);
+    memset(long_text, 'r', sizeof long_text - 1);
+    event.sni = event.alpn_offered = event.alpn_selected =
+        event.client_subject =
+            (struct event_bytes){long_bytes, sizeof long_bytes};
+    event.reason = event.backend = long_text;
     assert_int_equal(channel_pair(pair), 0);
     outbox = (struct outbox){.channel = pair[0]};
     for (int i = 0; i < 50; i++)
@@ -194,6 +202,76 @@ a_cut_message_gives_nothing(void **state)
     net_close(&pair[1]);
 }
 
+/* A reader that needs to know which texts a worker has set, or which outlives
+ * the message. */
+static void
+texts_are_in_the_message(void **state)
+{
+    static struct outbox outbox;
+    struct event event = sample(1);
+    struct event got;
+    const uint8_t *at = outbox.message;
+    const uint8_t *end;
+    size_t length;
+
+    (void)state;
+    event.reason = NULL;
+    outbox = (struct outbox){.channel = -1};
+    assert_int_equal(outbox_add(&outbox, &event), 0);
+    length = outbox.length;
+    end = at + length;
+    assert_true(outbox_take(&at, &length, &got));
+    assert_string_equal(got.reason, "");
+    assert_string_equal(got.backend, event.backend);
+    assert_true(got.sni.bytes > outbox.message);
+    assert_true((const uint8_t *)got.reason > got.sni.bytes + got.sni.length);
+    assert_ptr_equal(got.backend + strlen(got.backend) + 1, end);
+}
+
+/* A text that is read on beyond its end: nothing says where that is. */
+static void
+a_text_without_its_end_is_none(void **state)
+{
+    static struct outbox outbox;
+    struct event event = sample(1);
+    struct event got;
+    const uint8_t *at = outbox.message;
+    size_t length;
+
+    (void)state;
+    outbox = (struct outbox){.channel = -1};
+    assert_int_equal(outbox_add(&outbox, &event), 0);
+    outbox.message[outbox.length - 1] = 'x';
+    length = outbox.length;
+    assert_false(outbox_take(&at, &length, &got));
+    assert_int_equal(length, 0);
+}
+
+/* A text that is cut too late, set twice and leaked, or freed though unset. */
+static void
+texts_have_one_owner(void **state)
+{
+    char longest[2 * EVENT_TEXT_MAX] = "";
+    struct event event = {.port = 1};
+
+    (void)state;
+    memset(longest, 'x', sizeof longest - 1);
+    event_bytes_set(&event.sni, longest, sizeof longest);
+    assert_int_equal(event.sni.length, EVENT_TEXT_MAX);
+    event_bytes_set(&event.sni, event.sni.bytes + 1, 3);
+    assert_int_equal(event.sni.length, 3);
+    assert_memory_equal(event.sni.bytes, "xxx", 3);
+    event_text_set(&event.reason, longest);
+    assert_int_equal(strlen(event.reason), EVENT_TEXT_MAX);
+    event_text_set(&event.reason, event.reason + EVENT_TEXT_MAX - 2);
+    assert_string_equal(event.reason, "xx");
+    event_clear(&event);
+    assert_null(event.sni.bytes);
+    assert_int_equal(event.sni.length, 0);
+    assert_null(event.reason);
+    event_clear(&event);
+}
+
 int
 main(void)
 {
@@ -202,6 +280,9 @@ main(void)
         cmocka_unit_test(a_full_channel_drops_and_counts),
         cmocka_unit_test(the_longest_event_fits),
         cmocka_unit_test(a_cut_message_gives_nothing),
+        cmocka_unit_test(texts_are_in_the_message),
+        cmocka_unit_test(a_text_without_its_end_is_none),
+        cmocka_unit_test(texts_have_one_owner),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

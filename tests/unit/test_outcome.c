@@ -23,6 +23,8 @@ an_event(void)
         .alert_sent = EVENT_NO_ALERT,
         .handshake_seconds = -1,
         .backend_seconds = -1,
+        .reason = "",
+        .backend = "",
     };
 
     net_numeric("127.0.0.1", 50123, &e.client);
@@ -131,7 +133,7 @@ sentences(void **state)
     e = an_event();
     e.end = END_REFUSED;
     e.alert_sent = 116;
-    strcpy(e.reason, "peer did not return a certificate");
+    e.reason = "peer did not return a certificate";
     expect(&e, "refused with alert 116 (certificate-required): "
                "peer did not return a certificate");
     e = an_event();
@@ -152,8 +154,8 @@ sentences(void **state)
     e.phase = PHASE_STALL;
     expect(&e, "timed out: the client does not read");
     e.end = END_BACKEND;
-    strcpy(e.backend, "127.0.0.1:50000");
-    strcpy(e.reason, "Connection refused");
+    e.backend = "127.0.0.1:50000";
+    e.reason = "Connection refused";
     expect(&e, "backend 127.0.0.1:50000: Connection refused");
     assert_int_equal(outcome_level(&e), LOG_INFO);
     e.bytes_down = 1;
@@ -196,6 +198,8 @@ lines_escape_peers(void **state)
     assert_int_equal(e.sni.length, 255);
     journal_line(&e, "server1", line, sizeof line);
     assert_non_null(strstr(line, "completed"));
+    e.reason = e.backend = NULL;
+    event_clear(&e);
 }
 
 int

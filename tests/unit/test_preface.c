@@ -71,6 +71,7 @@ common_name_is_a_part_of_its_own(void **state)
         if (header.tls_cn.length > 0)
             assert_memory_equal(header.tls_cn.bytes, cases[i].name,
                                 header.tls_cn.length);
+        event_clear(&event);
     }
 }
 
