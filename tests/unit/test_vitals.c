@@ -30,7 +30,7 @@ expect(enum vitals_state state, unsigned failed)
 }
 
 static void
-fail(int error)
+failed(int error)
 {
     vitals_fail(&vitals, "sales", "db:50000", error);
 }
@@ -43,8 +43,8 @@ failures_are_told_once(void **state)
     expect(VITALS_UNKNOWN, 0);
     listen_to_log();
     for (int i = 0; i < 3; i++)
-        fail(ECONNREFUSED);
-    fail(VITALS_CLOSED);
+        failed(ECONNREFUSED);
+    failed(VITALS_CLOSED);
     assert_string_equal(heard(),
                         "test: warning: port 'sales': the database server at "
                         "db:50000 cannot be reached: Connection refused");
@@ -60,7 +60,7 @@ so_is_recovery(void **state)
 {
     (void)state;
     listen_to_log();
-    fail(ETIMEDOUT);
+    failed(ETIMEDOUT);
     (void)heard();
     listen_to_log();
     for (int i = 0; i < 3; i++)
@@ -69,7 +69,7 @@ so_is_recovery(void **state)
                                  "answers again");
     expect(VITALS_REACHABLE, 1);
     listen_to_log();
-    fail(ECONNRESET);
+    failed(ECONNRESET);
     assert_non_null(strstr(heard(), "Connection reset by peer"));
     expect(VITALS_FAILING, 2);
 }
@@ -81,7 +81,7 @@ health_is_not_told(void **state)
     (void)state;
     listen_to_log();
     vitals_answer(&vitals, "sales");
-    fail(ECONNREFUSED);
+    failed(ECONNREFUSED);
     assert_non_null(strstr(heard(), "refused"));
     expect(VITALS_FAILING, 1);
 }
