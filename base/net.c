@@ -336,6 +336,14 @@ net_connect_path(const char *path)
     return fd;
 }
 
+int
+net_keep_urgent(int fd)
+{
+    static const struct socket_option option = {SOL_SOCKET, SO_OOBINLINE, 1};
+
+    return set_options(fd, &option, 1);
+}
+
 bool
 net_is_connected(int fd)
 {

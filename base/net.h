@@ -111,6 +111,12 @@ int net_connect(const struct net_address *address);
  */
 int net_connect_path(const char *path);
 
+/*
+ * Leave TCP urgent data in the stream, where SIOCATMARK finds it; a listening
+ * socket's holds for what it accepts.  Returns 0, or -1 with errno set.
+ */
+int net_keep_urgent(int fd);
+
 /* True if a connection that was begun is complete.  To a backend on this
  * machine it mostly is at once, though the kernel says EINPROGRESS. */
 bool net_is_connected(int fd);

@@ -67,6 +67,7 @@ make_test_service(struct worker *w, struct service *service)
                              && policy->client_ca == NULL
                              && !policy->alpn_required;
     if (port_has_tls(policy)) {
+        service->redirects = REDIRECTS_REFUSE;
         service->context = policy_context(policy, task->material);
         if (service->context == NULL)
             return -1;
@@ -90,6 +91,7 @@ make_front_service(struct worker *w, struct service *service,
     service->timers = &front->timers;
     service->port.limits = &front->limits;
     service->send_proxy = front->send_proxy;
+    service->redirects = front->redirects;
     service->connect_early = front->connect_early;
     if (front->accept_proxy.count > 0)
         service->accept_proxy = &front->accept_proxy;
