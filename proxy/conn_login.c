@@ -6,7 +6,7 @@
 #include "proxy/conn_state.h"
 #include "proxy/vitals.h"
 
-/* What a client may send before the challenge: eight NULs. */
+/* What plain clients may send before the challenge: four empty blocks. */
 #define EARLY_BYTES 8
 
 static struct vitals *
@@ -99,8 +99,12 @@ conn_backend_failed(struct conn *c, int error)
 static bool
 awaits_challenge(const struct conn *c)
 {
-    return c->up.taken <= EARLY_BYTES && c->up.source_end == IO_DONE
-           && !c->client.unreadable && !c->client.unwritable;
+    bool silent =
+        c->up.taken == 0
+        || (c->up.taken <= EARLY_BYTES && c->event.first == FIRST_MAPI);
+
+    return silent && c->up.source_end == IO_DONE && !c->client.unreadable
+           && !c->client.unwritable;
 }
 
 enum step

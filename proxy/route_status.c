@@ -89,6 +89,7 @@ port_json(const struct routes_context *context, size_t index)
 {
     const struct chart_port *port = &context->chart->ports[index];
     const struct limits *limits = &port->limits;
+    bool is_simulator = strcmp(port->backend, "simulator") == 0;
     json_t *ended = json_object();
     struct port_counters sum;
 
@@ -98,9 +99,10 @@ port_json(const struct routes_context *context, size_t index)
     return json_pack(
         "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}",
         "port", chart_number(context->chart, port), "backend",
-        vitals_json(&context->board->vitals[index]), "active",
-        number(&sum.active), "accepted", number(&sum.accepted), "probes",
-        number(&sum.probes), "handshakes", number(&sum.handshakes),
+        is_simulator ? json_null()
+                     : vitals_json(&context->board->vitals[index]),
+        "active", number(&sum.active), "accepted", number(&sum.accepted),
+        "probes", number(&sum.probes), "handshakes", number(&sum.handshakes),
         "alerts_received", number(&sum.alerts), "ended", ended, "bytes_up",
         number(&sum.bytes_up), "bytes_down", number(&sum.bytes_down), "limits",
         limit_names[LIMIT_CONNECTIONS],
