@@ -289,7 +289,10 @@ endpoint_is_urgent(struct endpoint *end)
     /* What comes between a look and the read would be read as if it were not
      * urgent: only a byte that is there already can be asked about. */
     n = recv(end->fd, &next, 1, MSG_PEEK);
-    end->bio.drained = n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        end->bio.drained = true;
+    else if (n == -1 && errno != EINTR)
+        (void)broke(end, &end->unreadable, errno); /* told only once */
     if (n != 1)
         return false;
     return ioctl(end->fd, SIOCATMARK, &at_mark) == 0 && at_mark;

@@ -125,8 +125,8 @@ def connect(server, name, sni="localhost", source=None, context=None,
 
 
 def open_front(server, name):
-    """A stream to a port: by TLS, unless it is called plain or bare."""
-    return (Raw(server.address(name)) if name in ("plain", "bare")
+    """A stream to a port: by TLS, unless it is called plain or bare..."""
+    return (Raw(server.address(name)) if name.startswith(("plain", "bare"))
             else connect(server, name))
 
 

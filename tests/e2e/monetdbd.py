@@ -23,6 +23,7 @@ import struct
 
 import mapi
 from backends import Backend
+from streams import Ended
 
 USER, PASSWORD = "monetdb", "secret"
 OPTIONS = b"sql=6:BINARY=1:OOBINTR=1:CLIENTINFO:"
@@ -54,13 +55,15 @@ def is_at_mark(sock):
 class Monetdbd(Backend):
     """databases: {NAME: what the reply to its login is}; then: the second one.
 
-    .logins has (database, the password was right) of each login.
+    With tiny, what ends a login comes in blocks of a byte each.  .logins has (database, the password was right) of each login.
     """
 
     salts = itertools.count(1)
 
-    def __init__(self, path=None, databases=None, then=b""):
+    def __init__(self, path=None, databases=None, then=b"",
+                 tiny=False):
         self.path = path
+        self.tiny = tiny
         self.then = then
         self.databases = {"demo": b"", "greeting": GREETING,
                           "proxied": AGAIN, **(databases or {})}
@@ -79,9 +82,18 @@ class Monetdbd(Backend):
             while self._query(peer):
                 continue
         except Refused as refused:
-            peer.send(mapi.message(refused.args[0]))
+            self._say(peer, refused.args[0])
             peer.fin()
             peer.recv_all()
+        except Ended:
+            pass                    # the client has left
+
+    def _say(self, peer, reply):
+        if not self.tiny:
+            peer.send(mapi.message(reply))
+            return
+        for at in range(len(reply)):
+            peer.send(mapi.block(reply[at:at + 1], at + 1 == len(reply)))
 
     def _login(self, peer, proxied):
         """True if the client is to log in again, on the same connection."""

@@ -5,8 +5,6 @@ SPDX-License-Identifier: MPL-2.0
 
 import socket
 
-import pytest
-
 import mapi
 from fronts import connect, front, open_front
 from monetdbd import Monetdbd, log_in
@@ -25,84 +23,78 @@ def health(server, name):
     return server.api("/api/status")["ports"][name]["backend"]
 
 
-@pytest.mark.parametrize("name", ["tls", "bare"])
-def test_refused(configured, dead, pki, name):
+def test_refused(configured, dead, pki):
     """A client that sees nothing but an end, and a log that repeats it."""
     server = configured(front("tls", pki, dead.target),
                         front("bare", None, dead.target))
-    for _ in range(3):
+    for name in 3 * ["tls", "bare"]:
         with open_front(server, name) as stream:
             assert told(stream, mapi.NULS if name == "bare" else b"") == (
                 "eof" if name == "bare" else "close_notify")
         record = server.wait_connection(stream.local_port)
         assert record["end"] == "backend"
         assert record["backend"] == dead.target
-    found = health(server, name)
-    assert found["state"] == "failing" and found["failed"] == 3
-    assert found["last_error"] == "Connection refused" and found["since"]
-    said = [line for line in server.log() if "cannot be reached" in line]
-    assert len(said) == 1 and f"port '{name}'" in said[0], said
-    assert dead.target in said[0] and "Connection refused" in said[0]
+    for name in ("tls", "bare"):
+        found = health(server, name)
+        assert found["state"] == "failing" and found["failed"] == 3
+        assert found["last_error"] == "Connection refused" and found["since"]
+        said = [line for line in server.log()
+                if f"port '{name}'" in line and "cannot be reached" in line]
+        assert len(said) == 1 and "Connection refused" in said[0], said
+        assert dead.target in said[0]
 
 
-@pytest.mark.parametrize("name", ["server1", "forward", "plain"])
-def test_other_ports(start, dead, name):
+def test_other_ports(start, dead):
     """-b and -f that end without a word."""
     server = start("-b", dead.target, "-f", f"0:{dead.target}")
-    with open_front(server, name) as stream:
-        told(stream)
+    for name in ("server1", "forward", "plain"):
+        with open_front(server, name) as stream:
+            told(stream)
 
 
-@pytest.mark.parametrize("path, error", [
-    ("missing", "No such file or directory"),
-    ("refused", "Connection refused"),
-])
-def test_sockets(configured, pki, tmp_path, path, error):
-    """A Unix socket that is not there, or that nobody has open."""
-    if path == "refused":
-        with socket.socket(socket.AF_UNIX) as left:
-            left.bind(str(tmp_path / path))
-    server = configured(front("a", pki, str(tmp_path / path)))
-    with connect(server, "a") as stream:
-        told(stream)
-    assert server.wait_connection(stream.local_port)["end"] == "backend"
-    server.wait_line(f"{tmp_path / path} cannot be reached: {error}")
-
-
-def test_time_is_up(configured, mute, pki, tmp_path):
-    """A host that does not answer, or a socket whose queue stays full."""
+def test_sockets(configured, mute, pki, tmp_path):
+    """A Unix socket that is not there, that nobody has open, or whose queue
+    stays full; a host that does not answer.
+    """
     with socket.socket(socket.AF_UNIX) as full, \
             socket.socket(socket.AF_UNIX) as filler:
-        full.bind(str(tmp_path / "s"))
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(str(tmp_path / "refuses"))
+        full.bind(str(tmp_path / "full"))
         full.listen(0)
-        filler.connect(str(tmp_path / "s"))
+        filler.connect(str(tmp_path / "full"))
         server = configured(
-            front("tcp", pki, mute.target, timers={"connect": 0.1}),
-            front("unix", pki, str(tmp_path / "s"), timers={"connect": 0.1}))
-        for name in ("tcp", "unix"):
+            front("mute", pki, mute.target, timers={"connect": 0.1}),
+            *(front(name, pki, str(tmp_path / name), timers={"connect": 0.1})
+              for name in ("missing", "refuses", "full")))
+        for name, error in (("mute", "Connection timed out"),
+                            ("missing", "No such file or directory"),
+                            ("refuses", "Connection refused"),
+                            ("full", "Connection timed out")):
             with connect(server, name) as stream:
                 told(stream)
-            assert health(server, name)["last_error"] == "Connection timed out"
+            record = server.wait_connection(stream.local_port)
+            assert record["end"] == "backend"
+            assert health(server, name)["last_error"] == error
+            server.wait_line(f"'{name}'.* cannot be reached: {error}")
 
 
-@pytest.mark.parametrize("how, error", [
-    ("close", "closed without a challenge"),
-    ("reset", "Connection reset by peer"),
-])
-def test_death_before_the_challenge(configured, backend, pki, how, error):
+def test_death_before_the_challenge(configured, backend, pki):
     """A server at its limit of clients, that closes at once."""
-    def handler(peer):
-        if how == "reset":
-            peer.reset()
-
-    server = configured(front("tls", pki, backend(handler).target),
-                        front("bare", None, backend(handler).target))
-    for name in ("tls", "bare"):
+    closes = backend(lambda peer: None)
+    resets = backend(lambda peer: peer.reset())
+    server = configured(front("tls", pki, closes.target),
+                        front("bare", None, closes.target),
+                        front("tls_reset", pki, resets.target),
+                        front("bare_reset", None, resets.target))
+    for name in ("tls", "bare", "tls_reset", "bare_reset"):
         with open_front(server, name) as stream:
             told(stream)
         record = server.wait_connection(stream.local_port)
         assert record["end"] == "backend"
-        assert health(server, name)["last_error"] == error
+        assert health(server, name)["last_error"] == (
+            "Connection reset by peer" if "reset" in name
+            else "closed without a challenge")
 
 
 def test_end_after_the_challenge(configured, backend, pki):
@@ -112,6 +104,7 @@ def test_end_after_the_challenge(configured, backend, pki):
     with connect(server, "a") as stream:
         assert mapi.read_message(stream) == b"half"
         assert stream.recv() == b""
+    server.wait_connection(stream.local_port)
     assert health(server, "a")["state"] == "reachable"
 
 
@@ -130,24 +123,19 @@ def test_mute_server_of_others(configured, backend, pki):
         stream.send(b"more")
 
 
-def test_silent_client(configured, dead, pki):
-    """One that waits for ever, and costs us a connection."""
+def test_strange_clients(configured, dead, pki):
+    """One that says nothing, or something else, and is kept, or told."""
     server = configured(front("a", pki, dead.target,
-                              timers={"first_byte": 0.1}))
-    with connect(server, "a") as stream:
-        mapi.read_message(stream)
-        assert stream.recv() == b"" and stream.end == "close_notify"
-    assert server.wait_connection(stream.local_port)["end"] == "backend"
-
-
-@pytest.mark.parametrize("sent", [b"\xff\xff", b"GET / HTTP/1.1\r\n\r\n"])
-def test_strange_client(configured, dead, pki, sent):
-    """One that speaks something else, and is kept, or told in MAPI."""
-    server = configured(front("a", pki, dead.target))
-    with connect(server, "a") as stream:
-        mapi.read_message(stream)
-        stream.send(sent)
-        assert stream.recv() == b"" and stream.end == "close_notify"
+                              timers={"first_byte": 0.1}),
+                        front("b", pki, dead.target))
+    for name, sent in (("a", b""), ("b", b"\xff\xff"),
+                       ("b", b"GET / HTTP/1.1\r\n\r\n")):
+        with connect(server, name) as stream:
+            mapi.read_message(stream)
+            stream.send(sent)
+            assert stream.recv() == b"" and stream.end == "close_notify"
+        record = server.wait_connection(stream.local_port)
+        assert record["end"] == "backend"
 
 
 def test_client_that_leaves(configured, dead, pki):
@@ -158,8 +146,10 @@ def test_client_that_leaves(configured, dead, pki):
         mapi.read_message(stream)
         stream.send(mapi.LOGIN[:5])
         getattr(stream, end)()
-        assert server.wait_connection(stream.local_port)["end"] == "backend"
+        if end == "close_notify":
+            stream.recv_all()
         stream.close()
+        assert server.wait_connection(stream.local_port)["end"] == "backend"
 
 
 def test_recovery(configured, pki, tmp_path):

@@ -9,114 +9,118 @@ import pytest
 
 import mapi
 import backends
-from fronts import connect, exchange, front, open_front
-from monetdbd import AGAIN, ask, log_in
-from streams import Raw
+from fronts import connect, exchange, front, open_front, write_config
+from monetdbd import AGAIN, Monetdbd, ask, log_in
+from server import Mapitest
 
 REFUSED = (b"!08001!the database server redirects to where there is no TLS, "
            b"which this port refuses\n")
 ELSEWHERE = b"^mapi:monetdb://elsewhere.example:50001/demo\n"
 
 
-def test_refused(configured, monetdb, pki):
-    """A client sent out of TLS; a redirect that the record does not tell."""
-    database = monetdb(databases={"away": ELSEWHERE})
-    server = configured(front("a", pki, database.target))
-    with connect(server, "a") as stream:
-        assert log_in(stream, "away")[1] == REFUSED
-        assert stream.recv() == b"" and stream.end == "close_notify"
+SAFE = b"^monetdbs://elsewhere.example:50001/demo\n"
+REPLIES = {
+    "away": ELSEWHERE,
+    "info": b"#hello\n" + ELSEWHERE,
+    "mixed": SAFE + ELSEWHERE,
+    "new": b"^monetdb://elsewhere.example:50000/demo",
+    "safe": SAFE,
+}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory, pki):
+    """A server with a port for each rule, and one behind which replies come in
+    blocks of a byte; and the database.
+    """
+    folder = tmp_path_factory.mktemp("scene")
+    database = Monetdbd(databases=REPLIES, then=ELSEWHERE)
+    tiny = Monetdbd(databases=REPLIES, tiny=True)
+    host, port = database.target.split(":")
+    database.databases["home"] = f"^mapi:monetdb://{host}:{port}/a\n".encode()
+    server = Mapitest("--config", write_config(
+        folder,
+        front("refuses", pki, database.target),
+        front("passes", pki, database.target, redirects="pass"),
+        front("rewrites", pki, f"localhost:{port}", redirects="rewrite"),
+        front("bare", None, database.target),
+        front("bare_refuses", None, database.target, redirects="refuse"),
+        front("tiny", pki, tiny.target)))
+    try:
+        yield server.wait_ready(), database
+        server.check_end()
+    finally:
+        server.discard()
+        database.close()
+        tiny.close()
+    assert database.errors == tiny.errors == []
+
+
+@pytest.mark.parametrize("port", ["refuses", "tiny", "bare_refuses"])
+@pytest.mark.parametrize("name", ["away", "info", "mixed", "new"])
+def test_refused(scene, port, name):
+    """A client sent out of TLS; a line that the guard overlooks; a redirect
+    that the record does not tell.
+    """
+    server, _ = scene
+    with open_front(server, port) as stream:
+        assert log_in(stream, name)[1] == REFUSED
+        assert stream.recv() == b""
+        assert stream.end == ("eof" if "bare" in port else "close_notify")
     record = server.wait_connection(stream.local_port)
-    assert record["end"] == "refused" and record["handshake"]
-    server.wait_line("refused: a redirect to where there is no TLS")
+    assert record["end"] == "refused"
+    assert "a redirect to where there is no TLS" in record["message"]
 
 
-@pytest.mark.parametrize("reply", [
-    b"#hello\n" + ELSEWHERE,
-    b"^monetdbs://safe.example:50000/demo\n" + ELSEWHERE,
-    b"^monetdb://elsewhere.example:50000/demo",
-])
-def test_every_line_is_looked_at(configured, backend, pki, reply):
-    """A line that the guard overlooks, in blocks of a byte each."""
-    def handler(peer):
-        peer.send(mapi.message(b"salt:mserver:9:SHA1:LIT:SHA512:"))
-        mapi.read_message(peer)
-        for at in range(len(reply)):
-            peer.send(mapi.block(reply[at:at + 1], at + 1 == len(reply)))
-        peer.recv_all()
-
-    server = configured(front("a", pki, backend(handler).target))
-    with connect(server, "a") as stream:
-        assert log_in(stream)[1] == REFUSED
-
-
-def test_second_reply(configured, monetdb, pki):
+def test_second_reply(scene):
     """A guard that is gone when the proxied server redirects."""
-    database = monetdb(then=ELSEWHERE)
-    server = configured(front("a", pki, database.target))
-    with connect(server, "a") as stream:
+    with connect(scene[0], "refuses") as stream:
         assert log_in(stream, "proxied")[1] == AGAIN
         assert log_in(stream, "proxied")[1] == REFUSED
 
 
-def test_what_passes(configured, monetdb, pki):
-    """A redirect that stays under TLS refused, or one of a plain port; a query
-    result that begins like a redirect.
-    """
-    safe = b"^monetdbs://elsewhere.example:50001/demo\n"
-    database = monetdb(databases={"safe": safe, "away": ELSEWHERE})
-    server = configured(
-        front("tls", pki, database.target),
-        front("passes", pki, database.target, redirects="pass"),
-        front("bare", None, database.target))
-    with connect(server, "tls") as stream:
-        assert log_in(stream, "safe")[1] == safe
-    for name in ("passes", "bare"):
-        with open_front(server, name) as stream:
-            assert log_in(stream, "away")[1] == ELSEWHERE
-    with connect(server, "tls") as stream:
+@pytest.mark.parametrize("port, name, says", [
+    ("refuses", "safe", SAFE),
+    ("rewrites", "safe", SAFE),
+    ("passes", "away", ELSEWHERE),
+    ("bare", "away", ELSEWHERE),
+    ("rewrites", "away", REFUSED),
+])
+def test_what_passes(scene, port, name, says):
+    """A rule that is another port's."""
+    with open_front(scene[0], port) as stream:
+        assert log_in(stream, name)[1] == says
+
+
+def test_results_pass(scene):
+    """A query's result that is taken for a login's reply."""
+    with connect(scene[0], "refuses") as stream:
         log_in(stream)
         assert ask(stream, ELSEWHERE) == ELSEWHERE
 
 
-def test_plain_port_that_refuses(configured, monetdb):
-    """A port behind a load balancer that has ended TLS already."""
-    database = monetdb(databases={"away": ELSEWHERE})
-    server = configured(front("bare", None, database.target,
-                              redirects="refuse"))
-    with Raw(server.address("bare")) as stream:
-        assert log_in(stream, "away")[1] == REFUSED
-
-
-def test_rewritten(configured, monetdb, pki):
+@pytest.mark.parametrize("sni, name", [
+    ("sales.example", "sales.example"),
+    (None, "127.0.0.1"),
+    ("x-y.Wild.example", "x-y.Wild.example"),
+])
+def test_rewritten(scene, sni, name):
     """A redirect to the backend that does not lead back to this port.
 
     By the name that the client knows it by, or else by the address.
     """
-    database = monetdb()
-    host, port = database.target.split(":")
-    database.databases["home"] = f"^mapi:monetdb://{host}:{port}/demo\n".encode()
-    database.databases["away"] = ELSEWHERE
-    server = configured(front("a", pki, f"localhost:{port}",
-                              redirects="rewrite"))
-    here = server.ports["a"]
-    for sni, name in (("sales.example", "sales.example"), (None, "127.0.0.1"),
-                      ("x_y.Wild.example", "x_y.Wild.example")):
-        with connect(server, "a", sni=sni) as stream:
-            assert log_in(stream, "home")[1] == (
-                f"^monetdbs://{name}:{here}/demo\n".encode())
-        record = server.wait_connection(stream.local_port)
-        assert record["end"] != "refused"
-    with connect(server, "a") as stream:
-        assert log_in(stream, "away")[1] == REFUSED
+    server, _ = scene
+    with connect(server, "rewrites", sni=sni) as stream:
+        assert log_in(stream, "home")[1] == (
+            f"^monetdbs://{name}:{server.ports['rewrites']}/a\n".encode())
+    assert server.wait_connection(stream.local_port)["end"] != "refused"
 
 
 def test_tls_ports_before_a_backend(start, monetdb):
     """-b and -f without a guard."""
     database = monetdb(databases={"away": ELSEWHERE})
     server = start("-b", database.target, "-f", f"0:{database.target}")
-    for name in ("server1", "redirect", "forward", "plain"):
-        if name not in server.ports:
-            continue            # simulator-only
+    for name in ("server1", "forward", "plain"):
         with open_front(server, name) as stream:
             assert log_in(stream, "away")[1] == (
                 ELSEWHERE if name == "plain" else REFUSED)
@@ -143,26 +147,32 @@ def test_other_protocols(configured, backend, pki):
         exchange(stream, mapi.message(ELSEWHERE))
 
 
-@pytest.mark.parametrize("cut, says", [
-    (mapi.message(b"#hello\n")[:-3], mapi.message(b"#hello\n")[:-3]),
-    (mapi.message(ELSEWHERE)[:-3], mapi.message(REFUSED)),
-    (b"\x01", b"\x01"),
-])
-def test_end_in_the_middle_of_a_reply(configured, backend, pki, cut, says):
+CUTS = {
+    mapi.message(b"#hello\n")[:-3]: mapi.message(b"#hello\n")[:-3],
+    mapi.message(ELSEWHERE)[:-3]: mapi.message(REFUSED),
+    b"\x01": b"\x01",
+}
+
+
+def test_end_in_the_middle_of_a_reply(configured, backend, pki):
     """Bytes that are held for ever, or an end that is."""
+    left = list(CUTS)
+
     def handler(peer):
         peer.send(mapi.message(b"salt:mserver:9:SHA1:LIT:SHA512:"))
         mapi.read_message(peer)
-        peer.send(cut)
+        peer.send(left.pop(0))
         peer.fin()
         assert peer.recv_exactly(4) == b"more"
 
     server = configured(front("a", pki, backend(handler).target))
-    with connect(server, "a") as stream:
-        mapi.read_message(stream)
-        stream.send(mapi.LOGIN)
-        assert stream.recv_all() == says and stream.end == "close_notify"
-        stream.send(b"more")
+    for says in CUTS.values():
+        with connect(server, "a") as stream:
+            mapi.read_message(stream)
+            stream.send(mapi.LOGIN)
+            assert stream.recv_all() == says and stream.end == "close_notify"
+            stream.send(b"more")
+    assert left == []
 
 
 def test_long_reply(configured, backend, pki):
@@ -174,8 +184,7 @@ def test_long_reply(configured, backend, pki):
     server.wait_line("refused: a login reply that is too long")
 
 
-@pytest.mark.parametrize("sni", ["127.0.0.1:1", "elsewhere.example", None])
-def test_no_peer_chooses_an_address(configured, backend, monetdb, pki, sni):
+def test_no_peer_chooses_an_address(configured, backend, monetdb, pki):
     """A front that connects to where a peer points it.
 
     A PROXY header's addresses and TLVs, the server name and the redirect all
@@ -196,12 +205,12 @@ def test_no_peer_chooses_an_address(configured, backend, monetdb, pki, sni):
             address += struct.pack(">BH", kind, len(text)) + text
     header = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11"
               + struct.pack(">H", len(address)) + address)
-    name = sni if sni != "127.0.0.1:1" else trap.target
-    with connect(server, "a", sni=name, handshake=False) as stream:
-        stream.sock.sendall(header)
-        stream.handshake()
-        assert log_in(stream, "away")[1] == REFUSED
-    with connect(server, "b", sni=name) as stream:
-        assert log_in(stream, "away")[1] == database.databases["away"]
-    assert database.logins == [("away", True)] * 2
+    for name in (trap.target, "127.0.0.1", "elsewhere.example", None):
+        with connect(server, "a", sni=name, handshake=False) as stream:
+            stream.sock.sendall(header)
+            stream.handshake()
+            assert log_in(stream, "away")[1] == REFUSED
+        with connect(server, "b", sni=name) as stream:
+            assert log_in(stream, "away")[1] == database.databases["away"]
+    assert database.logins == [("away", True)] * 8
     assert trap.peers == []
