@@ -53,9 +53,10 @@ def is_at_mark(sock):
 
 
 class Monetdbd(Backend):
-    """databases: {NAME: what the reply to its login is}; then: the second one.
+    """databases: {NAME: the reply to its login}; then: the second one.
 
-    With tiny, what ends a login comes in blocks of a byte each.  .logins has (database, the password was right) of each login.
+    With tiny, what ends a login comes in blocks of a byte each.  .logins has
+    (database, the password was right) of each login.
     """
 
     salts = itertools.count(1)
