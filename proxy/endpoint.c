@@ -54,7 +54,7 @@ void
 endpoint_wake(struct endpoint *end, unsigned ready)
 {
     end->waits = 0;
-    if (ready & WAIT_READ)
+    if ((ready & WAIT_READ) || end->bio.in.length > 0)
         tlsbio_turn(&end->bio);
     if (ready & WAIT_WRITE)
         end->blocked = false;
@@ -122,6 +122,14 @@ endpoint_has_unsent(const struct endpoint *end)
     return end->bio.out.length > 0;
 }
 
+/* The queue is empty almost always, and to clear it costs more than to look. */
+static void
+forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 /*
  * What a failed OpenSSL call means.  Reads the error queue, which the caller
  * emptied before the call, right after it.
@@ -132,7 +140,7 @@ tls_failure(struct endpoint *end, int rc)
     int what = SSL_get_error(end->ssl, rc);
     unsigned long reason = ERR_peek_error();
 
-    ERR_clear_error();
+    forget_errors();
     switch (what) {
     case SSL_ERROR_WANT_READ:
         end->waits |= WAIT_READ;
@@ -163,7 +171,7 @@ endpoint_handshake(struct endpoint *end)
     do {
         int rc;
 
-        ERR_clear_error();
+        forget_errors();
         rc = SSL_do_handshake(end->ssl);
         result = rc == 1 ? IO_DONE : tls_failure(end, rc);
         /* In TLS 1.3 the client's Finished is the last word of a handshake,
@@ -196,7 +204,7 @@ endpoint_is_dry(const struct endpoint *end)
         return false;
     /* The close_notify may have come right behind bytes already read. */
     return end->ssl == NULL
-           || (!SSL_has_pending(end->ssl)
+           || (end->bio.in.length == 0 && !SSL_has_pending(end->ssl)
                && (SSL_get_shutdown(end->ssl) & SSL_RECEIVED_SHUTDOWN) == 0);
 }
 
@@ -243,6 +251,33 @@ read_plain(struct endpoint *end, struct buf *into)
     return IO_AGAIN;
 }
 
+/*
+ * How much to receive by one call.  Where `into` is for bulk data: as much as
+ * will fit into it when decrypted, behind the part of a record that OpenSSL may
+ * hold.  So the worker's block is empty again when the read is over, except
+ * after records without data.
+ */
+static size_t
+bulk_in(const struct buf *into)
+{
+    size_t room = buf_room(into);
+
+    return pool_is_bulk(into) && room > RECORD_PLAIN + RECORD_OVERHEAD
+               ? room - RECORD_PLAIN - RECORD_OVERHEAD
+               : 0;
+}
+
+/* Give back the worker's block; what is in it is in vain if no more is read. */
+static void
+return_block(struct endpoint *end, enum io result)
+{
+    if (end->bio.in.length == 0 || result == IO_EOF || result == IO_BROKEN)
+        pool_return(end->bio.pool, &end->bio.in);
+    else if (result == IO_AGAIN)
+        /* No event tells of these bytes: take another turn at once. */
+        end->waits |= WAIT_READ | WAIT_WRITE;
+}
+
 static enum io
 read_tls(struct endpoint *end, struct buf *into)
 {
@@ -253,7 +288,8 @@ read_tls(struct endpoint *end, struct buf *into)
         size_t n;
         int rc;
 
-        ERR_clear_error();
+        end->bio.bulk_in = bulk_in(into);
+        forget_errors();
         rc = SSL_read_ex(end->ssl, buf_space(into), buf_room(into), &n);
         if (rc != 1) {
             result = tls_failure(end, rc);
@@ -263,6 +299,7 @@ read_tls(struct endpoint *end, struct buf *into)
         end->bio.turn = 0; /* into's room is what bounds data */
         moved = true;
     }
+    return_block(end, moved && result == IO_AGAIN ? IO_DONE : result);
     /* OpenSSL may have answered: a KeyUpdate, an alert. */
     if (end->bio.out.length > 0 && endpoint_flush(end) == IO_BROKEN)
         result = IO_BROKEN;
@@ -338,7 +375,7 @@ write_tls(struct endpoint *end, struct buf *from, bool more)
             result = endpoint_flush(end);
             continue;
         }
-        ERR_clear_error();
+        forget_errors();
         rc = SSL_write_ex(end->ssl, buf_peek(from), piece, &n);
         if (rc != 1) {
             result = tls_failure(end, rc);
@@ -442,6 +479,8 @@ endpoint_close(struct endpoint *end)
     end->ssl = NULL;
     if (end->bio.pool != NULL)
         pool_return(end->bio.pool, &end->bio.out);
+    if (end->bio.pool != NULL)
+        pool_return(end->bio.pool, &end->bio.in);
     free(end->bio.held);
     end->bio.held = NULL;
     net_close(&end->fd);

@@ -4,7 +4,10 @@
 /* Bytes of one turn: then others have theirs. */
 #define TURN_QUOTA (4 * POOL_CHUNK)
 
-#define SHORT_TALK (16 * 1024)
+/* A bulk transfer remains one as long as it brings so much at once. */
+#define STILL_BULK 16384
+
+#define SHORT_TALK 1024
 
 void
 flow_init(struct flow *flow, struct endpoint *source, struct endpoint *sink,
@@ -132,8 +135,9 @@ fill(struct flow *flow)
         return false;
     result = endpoint_read(flow->source, &flow->buf);
     flow->taken += flow->buf.length - before;
-    flow->bulk = buf_room(&flow->buf) == 0
-                 || (flow->bulk && flow->buf.length > POOL_CHUNK);
+    if (flow->buf.length > before)
+        flow->bulk = buf_room(&flow->buf) == 0
+                     || (flow->bulk && flow->buf.length > STILL_BULK);
     if (flow->bulk)
         endpoint_widen(flow->source);
     if (result == IO_EOF || result == IO_BROKEN)

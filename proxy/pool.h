@@ -16,7 +16,7 @@
 #define POOL_CHUNK (4 * 16384)
 
 /* The same for a bulk transfer: the fewer and larger its sends, the cheaper. */
-#define POOL_BULK (32 * 16384)
+#define POOL_BULK (64 * 16384)
 
 /* What the records of a chunk take beyond their plaintext. */
 #define POOL_RECORDS(chunk) ((chunk) + (chunk) / 16 + 1024)
@@ -27,7 +27,7 @@
 
 #define POOL_KEEP      16 /* spare blocks kept for reuse */
 #define POOL_BULK_KEEP 2
-#define POOL_BULK_MAX  8 /* bulk blocks that are lent at once */
+#define POOL_BULK_MAX  4 /* bulk blocks that are lent at once */
 
 struct pool {
     void *spare[POOL_KEEP];

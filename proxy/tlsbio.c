@@ -29,6 +29,41 @@ classify(struct tlsbio *io, const char *bytes, size_t length)
     io->first = event_classify_first(io->head, io->head_length);
 }
 
+/* Bytes that were received before. */
+static ssize_t
+take(struct tlsbio *io, char *bytes, size_t length)
+{
+    size_t n = length < io->in.length ? length : io->in.length;
+
+    memcpy(bytes, buf_peek(&io->in), n);
+    buf_consume(&io->in, n);
+    return (ssize_t)n;
+}
+
+/* As recv(); bulk data goes into the worker's block first, if there is one. */
+static ssize_t
+receive(struct tlsbio *io, char *bytes, size_t length)
+{
+    bool bulk = io->bulk_in > length
+                && pool_lend_bulk(io->pool, &io->in, POOL_BULK_BLOCK);
+    size_t room = bulk ? buf_room(&io->in) : length;
+    ssize_t n;
+
+    if (bulk && room > io->bulk_in)
+        room = io->bulk_in;
+    do
+        n = recv(io->fd, bulk ? (char *)buf_space(&io->in) : bytes, room, 0);
+    while (n == -1 && errno == EINTR);
+
+    /* The socket may have more for a block, but then it is others' turn. */
+    if (n > 0)
+        io->drained = bulk || (size_t)n < room;
+    if (n <= 0 || !bulk)
+        return n;
+    buf_commit(&io->in, (size_t)n);
+    return take(io, bytes, length);
+}
+
 static int
 bio_read(BIO *bio, char *bytes, int length)
 {
@@ -40,17 +75,15 @@ bio_read(BIO *bio, char *bytes, int length)
         return 0;
     if (io->error != 0 || length <= 0)
         return -1;
-    if (io->drained) {
+    if (io->turn >= TURN_QUOTA || (io->drained && io->in.length == 0)) {
         BIO_set_retry_read(bio);
         return -1;
     }
-    do
-        n = recv(io->fd, bytes, (size_t)length, 0);
-    while (n == -1 && errno == EINTR);
-
+    n = io->in.length > 0 ? take(io, bytes, (size_t)length)
+                          : receive(io, bytes, (size_t)length);
     if (n > 0) {
         io->turn += (size_t)n;
-        io->drained = n < length || io->turn >= TURN_QUOTA;
+        io->drained = io->drained || io->turn >= TURN_QUOTA;
         classify(io, bytes, (size_t)n);
         if (io->first == FIRST_TLS || io->first == FIRST_NONE)
             return (int)n;

@@ -1,9 +1,11 @@
 /*
  * tlsbio.h - the one BIO between OpenSSL and a socket
  *
- * Four things a socket BIO cannot do:
+ * Five things a socket BIO cannot do:
  * - Records are gathered and go out by one send() for each burst.
  * - What can wait, a session ticket, is held back for the next burst.
+ * - What a client sends in bulk is received by few calls, into one of the
+ *   worker's blocks, from which OpenSSL then takes record after record.
  * - A client whose first bytes are no TLS is never shown to OpenSSL, which
  *   would answer it with an alert (contract.md, section 4).
  * - End of file is noted apart from close_notify, so that truncation is told
@@ -31,8 +33,10 @@ struct tlsbio {
     bool bulk;      /* more is coming than a usual block takes */
     uint8_t *held;  /* what may wait for the next write; NULL: nothing */
     size_t held_length;
+    struct buf in;    /* received, but not taken by OpenSSL yet */
+    size_t bulk_in;   /* bytes that one call may receive; 0: as OpenSSL asks */
     bool drained;     /* nothing more is read until the socket is readable */
-    size_t turn;      /* bytes read since it was */
+    size_t turn;      /* bytes that OpenSSL has taken since it was */
     bool eof;         /* the peer's FIN was read */
     bool reset;       /* a send has met RST: an end of file now is no FIN */
     bool established; /* the handshake is complete */

@@ -223,6 +223,60 @@ test_facts_of_an_unanswered_hello(void **state)
     pool_clear(&pool);
 }
 
+/* What the client writes, 200 KB at most, goes out at once. */
+static void
+send_written(int fd, BIO *written)
+{
+    char *bytes;
+    long length = BIO_get_mem_data(written, &bytes);
+
+    assert_in_range(length, 1, 200 * 1000);
+    assert_int_equal(send(fd, bytes, (size_t)length, 0), length);
+}
+
+/*
+ * KeyUpdates without end amid a bulk upload: others never have their turn, or
+ * the data behind those that are left in the worker's block never comes, as no
+ * event tells of it.
+ */
+static void
+test_key_updates_in_a_block(void **state)
+{
+    enum { UPDATES = 5000 };
+    BIO *written = BIO_new(BIO_s_mem());
+    struct buf in = {0};
+    struct pair pair;
+    int turns = 0;
+
+    (void)state;
+    connect_pair(&pair, TLS1_3_VERSION);
+    assert_non_null(written);
+    SSL_set0_wbio(pair.client, written);
+    for (int i = 0; i < UPDATES; i++) {
+        assert_int_equal(
+            SSL_key_update(pair.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(pair.client), 1);
+    }
+    assert_int_equal(SSL_write(pair.client, "behind", 6), 6);
+    send_written(pair.client_fd, written);
+
+    assert_true(pool_lend_bulk(&pair.pool, &in, POOL_BULK));
+    endpoint_wake(&pair.end, WAIT_READ);
+    while (endpoint_read(&pair.end, &in) == IO_AGAIN) {
+        turns++;
+        assert_false(endpoint_is_dry(&pair.end));
+        assert_int_equal(pair.end.waits, WAIT_READ | WAIT_WRITE);
+        assert_int_equal(pair.pool.bulk_lent, 2);
+        endpoint_wake(&pair.end, WAIT_WRITE);
+    }
+    assert_int_equal(turns, UPDATES * 27 / POOL_CHUNK);
+    assert_int_equal(in.length, 6);
+    assert_memory_equal(buf_peek(&in), "behind", 6);
+    assert_int_equal(pair.pool.bulk_lent, 1); /* ours */
+    pool_return(&pair.pool, &in);
+    close_pair(&pair);
+}
+
 int
 main(void)
 {
@@ -230,6 +284,7 @@ main(void)
         cmocka_unit_test(test_write_after_alert),
         cmocka_unit_test(test_reset_met_by_a_write),
         cmocka_unit_test(test_facts_of_an_unanswered_hello),
+        cmocka_unit_test(test_key_updates_in_a_block),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
