@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/net.h"
@@ -312,49 +311,6 @@ endpoint_read(struct endpoint *end, struct buf *into)
     if (end->unreadable)
         return IO_BROKEN;
     return end->ssl != NULL ? read_tls(end, into) : read_plain(end, into);
-}
-
-bool
-endpoint_is_urgent(struct endpoint *end)
-{
-    int at_mark = 0;
-    uint8_t next;
-    ssize_t n;
-
-    if (end->unreadable || end->bio.drained)
-        return false;
-    /* What comes between a look and the read would be read as if it were not
-     * urgent: only a byte that is there already can be asked about. */
-    n = recv(end->fd, &next, 1, MSG_PEEK);
-    if (n == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        end->bio.drained = true;
-    else if (n == -1 && errno != EINTR)
-        (void)broke(end, &end->unreadable, errno); /* told only once */
-    if (n != 1)
-        return false;
-    return ioctl(end->fd, SIOCATMARK, &at_mark) == 0 && at_mark;
-}
-
-enum io
-endpoint_write_urgent(struct endpoint *end, struct buf *from)
-{
-    ssize_t n;
-
-    if (end->unwritable)
-        return IO_BROKEN;
-    if (!end->blocked) {
-        n = send(end->fd, buf_peek(from), 1, MSG_NOSIGNAL | MSG_OOB);
-        if (n == 1 || errno == EOPNOTSUPP) {
-            end->sent++;
-            buf_consume(from, 1);
-            return IO_DONE;
-        }
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            return broke(end, &end->unwritable, errno);
-        end->blocked = errno != EINTR;
-    }
-    end->waits |= WAIT_WRITE;
-    return IO_AGAIN;
 }
 
 static enum io

@@ -70,16 +70,6 @@ void endpoint_widen(struct endpoint *end);
 enum io endpoint_read(struct endpoint *end, struct buf *into);
 
 /*
- * True if the next byte of a plain end is TCP urgent data; net_keep_urgent() is
- * on.  To know it for certain costs two system calls.
- */
-bool endpoint_is_urgent(struct endpoint *end);
-
-/* Send the one byte in `from` as urgent data; a socket that knows none drops
- * it. */
-enum io endpoint_write_urgent(struct endpoint *end, struct buf *from);
-
-/*
  * Take bytes, one at least, from `from` for sending.  IO_DONE: some were.  With
  * `more` what was taken may stay here until the next call, which comes at once.
  */

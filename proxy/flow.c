@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/flow.h"
 
+#include "proxy/urgent.h"
+
 /* Bytes of one turn: then others have theirs. */
 #define TURN_QUOTA (4 * POOL_CHUNK)
 
@@ -128,7 +130,7 @@ fill(struct flow *flow)
             return fill_guarded(flow);
         if (flow->urgent)
             return false;
-        if (endpoint_is_urgent(flow->source))
+        if (urgent_is_next(flow->source))
             return fill_urgent(flow);
     }
     if (buf_room(&flow->buf) == 0)
@@ -163,7 +165,7 @@ look_again(struct flow *flow)
 static bool
 empty_urgent(struct flow *flow)
 {
-    enum io result = endpoint_write_urgent(flow->sink, &flow->buf);
+    enum io result = urgent_write(flow->sink, &flow->buf);
 
     if (result == IO_BROKEN)
         flow->state = FLOW_BROKEN;
