@@ -259,7 +259,8 @@ def test_timers_of_a_port(configured, backend, mute, pki):
     late = {"tls": ("handshake", echo), "slow": ("connect", mute.target),
             "silent": ("first_byte", echo), "idle": ("idle", echo),
             "stalled": ("stall", backend(endless).target),
-            "half": ("half_closed", backend(lambda peer: peer.fin()).target)}
+            "half": ("half_closed", backend(lambda peer: (
+                peer.recv_exactly(1), peer.fin(), peer.recv_all())).target)}
     server = configured(*(
         front(name, pki if name == "tls" else None, target,
               timers={timer: 0.2}) for name, (timer, target) in late.items()),
