@@ -307,6 +307,7 @@ step_relay(struct conn *c)
 
     c->up.last = c->down.state >= FLOW_SHUT;
     flow_run(&c->up);
+    c->down.answers = c->up.taken > 0;
     flow_run(&c->down);
     if (c->unheard && conn_listen(c) == STEP_NEXT)
         return STEP_NEXT;

@@ -36,8 +36,13 @@ event_bytes_set(struct event_bytes *to, const void *bytes, size_t length)
 void
 event_text_set(const char **to, const char *text)
 {
-    char *copy = text != NULL ? strndup(text, EVENT_TEXT_MAX) : NULL;
+    size_t kept = text != NULL ? strnlen(text, EVENT_TEXT_MAX) : 0;
+    char *copy = text != NULL ? malloc(kept + 1) : NULL;
 
+    if (copy != NULL) {
+        memcpy(copy, text, kept);
+        copy[kept] = '\0';
+    }
     free((void *)*to);
     *to = copy;
 }

@@ -155,8 +155,9 @@ fill(struct flow *flow)
 static void
 look_again(struct flow *flow)
 {
-    if (flow->taken > 0 && flow->taken < SHORT_TALK && flow->source->ssl == NULL
-        && flow->state == FLOW_OPEN && flow->source->bio.drained) {
+    if (flow->answers && flow->taken > 0 && flow->taken < SHORT_TALK
+        && flow->source->ssl == NULL && flow->state == FLOW_OPEN
+        && flow->source->bio.drained) {
         flow->source->bio.drained = false;
         (void)fill(flow);
     }

@@ -35,6 +35,7 @@ struct flow {
     struct pool *pool;
     bool bulk;    /* the source has more than a usual block takes */
     bool last;    /* the other direction is over already */
+    bool answers; /* the other direction has had bytes */
     bool patient; /* an end without a byte before it is not passed on */
     bool careful; /* there is a guard, or urgent data is passed on as such */
     bool relays_urgent;

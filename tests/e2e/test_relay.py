@@ -407,18 +407,19 @@ def test_backend_not_there(start):
 
 def test_backend_comes_back(start, backend):
     """An address that is given up after one failure."""
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    server = start("-f", f"0:127.0.0.1:{port}")
-    with connect(server) as stream:
-        stream.send(mapi.LOGIN)
-        stream.recv_all()
-    listener = socket.create_server(("127.0.0.1", port))
-    with listener, connect(server) as stream:
-        peer, _ = listener.accept()
-        with peer:
-            peer.sendall(b"hello")
-            assert stream.recv_exactly(5) == b"hello"
+    # Bound, but not listening: refused, and nobody else's meanwhile.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = start("-f", f"0:127.0.0.1:{listener.getsockname()[1]}")
+        with connect(server) as stream:
+            stream.send(mapi.LOGIN)
+            stream.recv_all()
+        listener.listen()
+        with connect(server) as stream:
+            peer, _ = listener.accept()
+            with peer:
+                peer.sendall(b"hello")
+                assert stream.recv_exactly(5) == b"hello"
 
 
 def test_nothing_is_added(front):
