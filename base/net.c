@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* The kernel cuts it to net.core.somaxconn. */
@@ -151,6 +152,8 @@ net_is_loopback(const struct net_address *address)
 {
     const struct in6_addr *ip6 = &address->sa.v6.sin6_addr;
 
+    if (address->sa.any.sa_family == AF_UNIX)
+        return true;
     if (address->sa.any.sa_family == AF_INET)
         return ntohl(address->sa.v4.sin_addr.s_addr) >> 24 == 127;
     if (IN6_IS_ADDR_V4MAPPED(ip6))
@@ -164,6 +167,8 @@ net_equal(const struct net_address *a, const struct net_address *b)
     if (a->sa.any.sa_family != b->sa.any.sa_family
         || net_port(a) != net_port(b))
         return false;
+    if (a->sa.any.sa_family == AF_UNIX)
+        return true;
     if (a->sa.any.sa_family == AF_INET)
         return a->sa.v4.sin_addr.s_addr == b->sa.v4.sin_addr.s_addr;
     return a->sa.v6.sin6_scope_id == b->sa.v6.sin6_scope_id
@@ -315,6 +320,28 @@ net_connect(const struct net_address *address)
         && errno != EINPROGRESS)
         net_close(&fd);
     return fd;
+}
+
+int
+net_connect_path(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd == -1)
+        return -1;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == -1)
+        net_close(&fd);
+    return fd;
+}
+
+int
+net_keep_urgent(int fd)
+{
+    static const struct socket_option option = {SOL_SOCKET, SO_OOBINLINE, 1};
+
+    return set_options(fd, &option, 1);
 }
 
 bool

@@ -1,5 +1,5 @@
 /*
- * net.h - TCP addresses and non-blocking sockets
+ * net.h - addresses and non-blocking sockets
  *
  * Every descriptor made here is close-on-exec and non-blocking.  Functions that
  * return a descriptor return -1 with errno set on failure.
@@ -18,6 +18,7 @@
 /* Room for "[ipv6%scope]:65535" and its NUL. */
 #define NET_TEXT_MAX 80
 #define NET_HOST_MAX 256
+#define NET_PATH_MAX 107 /* bytes of a Unix socket's path */
 
 #define NET_KEEPALIVE_MAX 32767 /* seconds; the kernel's limit */
 
@@ -102,6 +103,19 @@ int net_accept(int fd, struct net_address *peer);
 
 /* Begin to connect; completion is writability, its result net_error(). */
 int net_connect(const struct net_address *address);
+
+/*
+ * The same to a Unix socket, whose path is at most NET_PATH_MAX long.  It is
+ * complete at once, or not begun: EAGAIN means that as many wait already as the
+ * server has room for.
+ */
+int net_connect_path(const char *path);
+
+/*
+ * Leave TCP urgent data in the stream, where SIOCATMARK finds it; a listening
+ * socket's holds for what it accepts.  Returns 0, or -1 with errno set.
+ */
+int net_keep_urgent(int fd);
 
 /* True if a connection that was begun is complete.  To a backend on this
  * machine it mostly is at once, though the kernel says EINPROGRESS. */

@@ -4,11 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/challenge.h"
 #include "base/frame.h"
-
-/* Clients count the fields: the trailing colon is needed, a newline is not. */
-#define CHALLENGE                                                              \
-    "%s:%s:9:RIPEMD160,SHA512,SHA384,SHA256,SHA224,SHA1:LIT:SHA512:%s"
 
 /* pymonetdb looks for the name in parentheses, Java for how it begins, and the
  * phrase at the end is the documented one. */
@@ -31,10 +28,9 @@ size_t
 message_challenge(uint8_t *out, size_t room, const char *salt,
                   const struct behaviour *behaviour)
 {
-    char text[MESSAGE_CHALLENGE_MAX];
+    char text[CHALLENGE_MAX];
 
-    snprintf(text, sizeof text, CHALLENGE, salt, behaviour->type,
-             behaviour->options);
+    challenge_text(text, salt, behaviour->type, behaviour->options);
     return message_text(out, room, slice_text(text), behaviour);
 }
 

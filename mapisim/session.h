@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 #include "base/net.h"
+#include "base/salt.h"
 #include "mapisim/ending.h"
-#include "mapisim/salt.h"
 
 #define SESSION_RESPONSE_MAX 65536 /* payload bytes of a client's response */
 #define SESSION_REPLY_MAX    4096  /* longest last message */

@@ -4,6 +4,10 @@
  * Names are resolved when the program or a configuration begins, and again and
  * again by the resolver process; a connection tries the addresses in turn.
  *
+ * Of a Unix socket, the address has the family alone and, as its port, the
+ * position of the target, from 1, whose host is the path: addresses travel
+ * between processes, and stay small.
+ *
  * SPDX-License-Identifier: MPL-2.0
  */
 #ifndef PROXY_BACKEND_H
@@ -35,6 +39,23 @@ struct backend {
  * there are of these, or -1 if there is not a single address.
  */
 int backend_resolve(struct backend *backend, const char *whose);
+
+/* Begin to connect to the address in that position; as net_connect(). */
+int backend_connect(const struct backend *backend, int position);
+
+/* True if that is a Unix socket. */
+bool backend_is_path(const struct backend *backend, int position);
+
+/* What it is called in records: of a long path, the end.  Returns out. */
+char *backend_text(const struct backend *backend, int position,
+                   char out[NET_TEXT_MAX]);
+
+/*
+ * True if host, a name or a number, and port are one of the targets, or one of
+ * the addresses that they have now.  Nothing is resolved.
+ */
+bool
+backend_is_at(const struct backend *backend, const char *host, uint16_t port);
 
 /* True if a target is a name, whose addresses may change. */
 bool backend_has_names(const struct backend *backend);

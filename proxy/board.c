@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 const char *const process_names[] = {
@@ -19,6 +20,8 @@ const char *const limit_names[LIMIT_COUNT] = {
     [LIMIT_PER_CLIENT] = "connections_per_client",
     [LIMIT_HANDSHAKES] = "handshakes",
 };
+
+#define WARNING_SECONDS 10
 
 static double
 wall_clock(void)
@@ -105,6 +108,21 @@ board_forget(struct board *board, size_t port)
     for (size_t i = 0; i < board->used; i++)
         memset(&board->slots[i].ports[port], 0,
                sizeof board->slots[i].ports[port]);
+    memset(&board->vitals[port], 0, sizeof board->vitals[port]);
+}
+
+bool
+board_may_warn(counter *warned)
+{
+    struct timespec now;
+    uint64_t last = counted(warned);
+    uint64_t seconds;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    seconds = (uint64_t)now.tv_sec + WARNING_SECONDS; /* never 0 */
+    if (last != 0 && seconds - last < WARNING_SECONDS)
+        return false;
+    return atomic_compare_exchange_strong(warned, &last, seconds);
 }
 
 uint64_t

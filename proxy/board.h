@@ -11,6 +11,7 @@
 #define PROXY_BOARD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -53,6 +54,15 @@ struct port_counters {
     counter limited[LIMIT_COUNT]; /* not let in, or made to wait */
 };
 
+/* A port's backend; see vitals.h.  Times are seconds since 1970. */
+struct vitals {
+    counter state;  /* enum vitals_state */
+    counter since;  /* when */
+    counter error;  /* the last one */
+    counter failed; /* connections that found it failing */
+    counter warned;
+};
+
 struct process_slot {
     enum process_kind kind;
     enum crew crew;   /* whose ports it serves */
@@ -70,7 +80,8 @@ struct board {
     double started;
     counter next_id;  /* the next connection's id */
     counter renewals; /* how often the leaves were issued again */
-    counter warned[PORTS_MAX][LIMIT_COUNT]; /* when, in seconds since boot */
+    counter warned[PORTS_MAX][LIMIT_COUNT]; /* see board_may_warn() */
+    struct vitals vitals[PORTS_MAX];
     _Atomic size_t used; /* no slot from here on was ever taken */
     struct process_slot slots[BOARD_SLOTS]; /* [0] is the master's */
 };
@@ -100,6 +111,10 @@ uint64_t board_open(const struct board *board, enum crew crew);
 /* All slots' counters of one port added up. */
 void
 board_sum(const struct board *board, size_t port, struct port_counters *sum);
+
+/* True for one caller in 10 s, over all processes; *warned is when that was
+ * last, 0 for never. */
+bool board_may_warn(counter *warned);
 
 /* Count n in one's own slot. */
 static inline void

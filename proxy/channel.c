@@ -87,7 +87,7 @@ is_valid(const struct message *message)
     for (int i = 0; i < message->count; i++) {
         int family = message->addresses[i].sa.any.sa_family;
 
-        if ((family != AF_INET && family != AF_INET6)
+        if ((family != AF_INET && family != AF_INET6 && family != AF_UNIX)
             || message->addresses[i].length > sizeof message->addresses[i].sa)
             return false;
     }

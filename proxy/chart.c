@@ -16,15 +16,14 @@ name_backend(char *out, size_t room, const struct port *port,
              const struct edition *edition)
 {
     const struct backend *backend = &edition->backends[port->backend];
-    const struct target *target = backend->targets;
+    char text[TARGET_TEXT_MAX];
 
     if (backend->simulator)
         snprintf(out, room, "simulator");
     else if (port->policy->front != NULL)
         snprintf(out, room, "configured");
     else
-        snprintf(out, room, strchr(target->host, ':') ? "[%s]:%u" : "%s:%u",
-                 target->host, target->port);
+        snprintf(out, room, "%s", target_text(backend->targets, text));
 }
 
 static void

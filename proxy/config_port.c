@@ -194,15 +194,29 @@ take_sni(struct config *config, const struct place *place, void *out)
 }
 
 static int
+take_redirects(struct config *config, const struct place *place, void *out)
+{
+    static const char *const words[] = {
+        [REDIRECTS_PASS] = "pass",
+        [REDIRECTS_REFUSE] = "refuse",
+        [REDIRECTS_REWRITE] = "rewrite",
+    };
+    int word;
+
+    if (config_take_word(config, place, words, COUNT(words), &word) == -1)
+        return -1;
+    *(enum redirects *)out = (enum redirects)word;
+    return 0;
+}
+
+static int
 take_target(struct config *config, const struct place *place, void *out)
 {
     struct front *front = out;
-    struct target *target = &front->targets[front->target_count];
 
-    if (config_take_address(config, place, target) == -1)
+    if (config_take_backend(config, place, &front->targets[front->target_count])
+        == -1)
         return -1;
-    if (target->port == 0)
-        return config_fail_shown(config, place, "has port 0");
     front->target_count++;
     return 0;
 }
@@ -262,7 +276,9 @@ check_together(struct config *config, const struct place *port,
         "certificates", "tls", "client_certificate", "client_ca",
         "alpn",         "sni", "connect_early"};
     static const char *const send_proxy[] = {"send_proxy"};
+    static const char *const redirects[] = {"redirects"};
     static const char *const client_ca[] = {"client_ca"};
+    bool plain = front->certificate_count == 0;
     bool asked = front->client_certificate != CLIENT_CERTIFICATE_NONE;
     struct place member;
 
@@ -288,9 +304,19 @@ check_together(struct config *config, const struct place *port,
         return config_fail(config, &member,
                            "would let in who is refused later: a client "
                            "certificate or ALPN is asked for");
-    if (front->simulator)
-        return refuse_keys(config, port, send_proxy, COUNT(send_proxy),
-                           "has no meaning: the simulator always gets one");
+    if (plain && front->redirects == REDIRECTS_REWRITE
+        && place_member(port, "redirects", &member))
+        return config_fail(config, &member,
+                           "would send clients back here under TLS, which "
+                           "this port does not speak");
+    if (front->simulator
+        && (refuse_keys(config, port, send_proxy, COUNT(send_proxy),
+                        "has no meaning: the simulator always gets one")
+                == -1
+            || refuse_keys(config, port, redirects, COUNT(redirects),
+                           "has no meaning: the simulator redirects nobody")
+                   == -1))
+        return -1;
     return 0;
 }
 
@@ -321,18 +347,26 @@ rule(const struct front *front)
         [ALPN_REQUIRE] = ", closed after the handshake unless ALPN mapi/9",
         [ALPN_IGNORE] = ", ALPN ignored",
     };
+    static const char *const redirects[2][3] = {
+        {[REDIRECTS_REFUSE] = ", redirects out of TLS refused"},
+        {[REDIRECTS_PASS] = ", redirects out of TLS passed on",
+         [REDIRECTS_REWRITE] = ", redirects to the backend rewritten"},
+    };
     const struct port_policy *policy = &front->policy;
     bool tls = port_has_tls(policy);
+    const char *redirected = redirects[tls][front->redirects];
     char *text;
 
-    if (asprintf(&text, "%s%s%s%s%s, relayed to %s",
+    if (front->simulator || redirected == NULL)
+        redirected = "";
+    if (asprintf(&text, "%s%s%s%s%s%s, relayed to %s",
                  tls ? versions_text(policy) : "no TLS",
                  client_certificate[front->client_certificate], sni[front->sni],
                  alpn[front->alpn],
                  front->accept_proxy.count > 0
                      ? ", PROXY header required of load balancers"
                      : "",
-                 front->simulator ? "the simulator" : "its backend")
+                 redirected, front->simulator ? "the simulator" : "its backend")
         == -1)
         return NULL;
     return text;
@@ -375,6 +409,7 @@ config_take_port(struct config *config, const struct place *place, void *out)
         {"alpn", take_alpn, offsetof(struct front, alpn), false},
         {"sni", take_sni, offsetof(struct front, sni), false},
         {"backend", take_backend, 0, true},
+        {"redirects", take_redirects, offsetof(struct front, redirects), false},
         {"connect_early", config_take_bool,
          offsetof(struct front, connect_early), false},
         {"send_proxy", config_take_bool, offsetof(struct front, send_proxy),
@@ -390,8 +425,12 @@ config_take_port(struct config *config, const struct place *place, void *out)
     front->timers = config->timers;
     front->policy.tls_min = PORT_TLS_1_2;
     front->policy.tls_max = PORT_TLS_1_3;
-    if (config_take_object(config, place, keys, COUNT(keys), front) == -1
-        || check_together(config, place, front) == -1)
+    if (config_take_object(config, place, keys, COUNT(keys), front) == -1)
+        return -1;
+    if (front->certificate_count > 0
+        && json_object_get(place->value, "redirects") == NULL)
+        front->redirects = REDIRECTS_REFUSE;
+    if (check_together(config, place, front) == -1)
         return -1;
     return set_policy(config, front);
 }

@@ -220,35 +220,28 @@ config_take_limits(struct config *config, const struct place *place, void *out)
     return config_take_object(config, place, keys, COUNT(keys), out);
 }
 
-/* True if every byte may stand in a host's name or number. */
-static bool
-is_host(const char *host)
+/* By one of target.h's two functions. */
+static int
+take_target(struct config *config, const struct place *place, void *out,
+            const char *(*parse)(struct target *, const char *))
 {
-    for (; *host != '\0'; host++)
-        if (*host <= 0x20 || *host >= 0x7f || strchr("[]\"\\,;@?#", *host))
-            return false;
-    return true;
-}
-
-int
-config_take_address(struct config *config, const struct place *place, void *out)
-{
-    struct target *target = out;
     const char *problem;
     const char *text = NULL;
 
     if (config_take_string(config, place, &text) == -1)
         return -1;
-    if (strchr(text, '/') != NULL)
-        return config_fail_shown(config, place,
-                                 "Unix sockets are not supported yet");
-    problem = net_split(text, target->host, &target->port);
-    if (problem == NULL && *target->host == '\0')
-        problem = "has no host";
-    if (problem == NULL && !is_host(target->host))
-        problem = "the host has a character that none can have";
-    if (problem != NULL)
-        return config_fail_shown(config, place, problem);
-    target->set = true;
-    return 0;
+    problem = parse(out, text);
+    return problem == NULL ? 0 : config_fail_shown(config, place, problem);
+}
+
+int
+config_take_address(struct config *config, const struct place *place, void *out)
+{
+    return take_target(config, place, out, target_parse);
+}
+
+int
+config_take_backend(struct config *config, const struct place *place, void *out)
+{
+    return take_target(config, place, out, target_parse_backend);
 }

@@ -85,6 +85,7 @@ config_take config_take_file;    /* struct operator_file: a path */
 config_take config_take_timers;  /* struct timers: what is left out stays */
 config_take config_take_limits;  /* struct limits: what is left out stays */
 config_take config_take_address; /* struct target: HOST:PORT */
+config_take config_take_backend; /* struct target: that, or a path */
 
 /* The same, of which HTTP or a port is to listen; port 0: any. */
 config_take config_take_listener;

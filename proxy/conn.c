@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "proxy/conn_state.h"
+#include "proxy/vitals.h"
 
 struct port_counters *
 conn_counters(const struct conn *c)
@@ -30,7 +31,7 @@ void
 conn_ends_backend(struct conn *c, int error)
 {
     if (!c->ended)
-        event_text_set(&c->event.reason, strerror(error));
+        event_text_set(&c->event.reason, vitals_error_text(error));
     conn_ends(c, END_BACKEND, error);
 }
 
@@ -66,6 +67,8 @@ deadline(const struct conn *c, enum event_phase *phase)
          PHASE_HANDSHAKE},
         {c->state == CONN_HELD, c->entered, timers->silence, PHASE_HANDSHAKE},
         {c->state == CONN_CONNECT, c->entered, timers->connect, PHASE_CONNECT},
+        {c->state == CONN_APOLOGY, c->entered, timers->first_byte,
+         PHASE_FIRST_BYTE},
         /* Told only of one who outlives his backend: others ended before. */
         {c->state == CONN_LINGER, c->entered, timers->linger,
          PHASE_HALF_CLOSED},
@@ -92,6 +95,9 @@ deadline(const struct conn *c, enum event_phase *phase)
     return earliest;
 }
 
+/* Nothing tells that a Unix socket takes connections again. */
+#define QUEUED_SECONDS 0.01
+
 /* Make the timer fire at the deadline as it is now.  Later deadlines need no
  * call: the timer then finds itself early and sets itself again. */
 void
@@ -99,11 +105,14 @@ conn_set_timer(struct conn *c)
 {
     enum event_phase phase;
     double at = deadline(c, &phase);
+    double now = ev_now(c->owner->loop);
 
     ev_timer_stop(c->owner->loop, &c->timer);
+    if (c->queued && (at == 0 || at > now + QUEUED_SECONDS))
+        at = now + QUEUED_SECONDS;
     if (at == 0)
         return;
-    at -= ev_now(c->owner->loop);
+    at -= now;
     ev_timer_set(&c->timer, at > 0 ? at : 0, 0);
     ev_timer_start(c->owner->loop, &c->timer);
 }
@@ -200,6 +209,7 @@ conn_free(struct conn *c)
     endpoint_close(&c->client);
     endpoint_close(&c->backend);
     inbound_drop(&c->inbound);
+    apology_free(c->apology);
     if (!c->turned_away) {
         count_end(c);
         count(&owner->gate.slot->lost_events,
@@ -277,13 +287,15 @@ on_timer(struct ev_loop *loop, ev_timer *timer, int ready)
     double at = deadline(c, &phase);
 
     (void)ready;
-    if (at == 0 || at > ev_now(loop)) {
+    if ((at == 0 || at > ev_now(loop)) && !c->queued) {
         conn_set_timer(c);
         return;
     }
     endpoint_wake(&c->client, 0);
     endpoint_wake(&c->backend, 0);
-    if (c->state == CONN_CONNECT) {
+    if (at == 0 || at > ev_now(loop)) {
+        c->queued = false; /* it may have room now */
+    } else if (c->state == CONN_CONNECT) {
         conn_next_address(c, ETIMEDOUT);
     } else {
         if (!c->ended)

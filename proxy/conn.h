@@ -14,8 +14,10 @@
 #include <stddef.h>
 
 #include "base/net.h"
+#include "base/salt.h"
 #include "proxy/backend.h"
 #include "proxy/gate.h"
+#include "proxy/guard.h"
 #include "proxy/networks.h"
 #include "proxy/outbox.h"
 #include "proxy/pool.h"
@@ -34,6 +36,7 @@ struct service {
     const struct timers *timers;
     const struct networks *accept_proxy; /* who must send a PROXY header */
     bool send_proxy;                     /* the backend gets one */
+    enum redirects redirects;            /* out of TLS, at login */
     bool connect_early;                  /* while the handshake runs */
 
     unsigned handshakes;  /* unfinished now */
@@ -48,12 +51,21 @@ struct conn_owner {
     struct gate gate;
     struct outbox outbox; /* to control */
     struct pool pool;
+    struct salt_pool salts;
     struct conn *first; /* all connections */
     size_t open;
     unsigned handshakes;                 /* unfinished, over all services */
     void (*shaken)(struct conn_owner *); /* called after each handshake's end */
     void (*closed)(struct conn_owner *); /* called after each one's end */
 };
+
+/* True if TCP urgent data is passed on as such: what it accepts must keep it in
+ * the stream. */
+static inline bool
+conn_relays_urgent(const struct service *service)
+{
+    return service->context == NULL && !service->backend->simulator;
+}
 
 /*
  * Serve the connection fd, accepted from peer on the address local.  Takes fd,

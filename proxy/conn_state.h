@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proxy/apology.h"
 #include "proxy/conn.h"
 #include "proxy/endpoint.h"
 #include "proxy/event.h"
@@ -25,7 +26,8 @@ enum conn_state {
     CONN_HELD,    /* nothing: the client is never answered */
     CONN_CONNECT, /* to the backend */
     CONN_RELAY,
-    CONN_LINGER, /* ending: our last bytes out, the client's dropped */
+    CONN_APOLOGY, /* the backend failed: the client is told in MAPI */
+    CONN_LINGER,  /* ending: our last bytes out, the client's dropped */
     CONN_DONE,
 };
 
@@ -43,14 +45,18 @@ struct conn {
     ev_io client_io, backend_io;
     ev_timer timer;
     struct inbound inbound;
-    enum port_deed deed;   /* still to be done */
-    bool early;            /* counted in the service's */
-    double connect_began;  /* loop time */
-    bool admitted;         /* the gate has counted the client */
-    bool turned_away;      /* by the gate: nothing more is told of it */
-    int attempt;           /* how many backend addresses have failed */
-    int first_address;     /* the one that was tried first */
-    double moved_at;       /* loop time of the last bytes either way */
+    enum port_deed deed;     /* still to be done */
+    bool early;              /* counted in the service's */
+    double connect_began;    /* loop time */
+    bool admitted;           /* the gate has counted the client */
+    bool turned_away;        /* by the gate: nothing more is told of it */
+    bool path;               /* the backend is a Unix socket */
+    bool queued;             /* which takes no more for now */
+    bool unheard;            /* a real backend that has not said a byte yet */
+    struct apology *apology; /* NULL: none */
+    int attempt;             /* how many backend addresses have failed */
+    int first_address;       /* the one that was tried first */
+    double moved_at;         /* loop time of the last bytes either way */
     double stalled_at;     /* since when the client takes nothing; 0: it does */
     uint64_t stalled_sent; /* what it had taken by then */
     double accepted_at;    /* loop time */
@@ -87,6 +93,19 @@ void conn_ends_backend(struct conn *c, int error);
 
 /* Give up the backend address being tried; on to the next, if there is one. */
 enum step conn_next_address(struct conn *c, int error);
+
+/* The last address of the backend has failed, with an errno or VITALS_CLOSED:
+ * the client is told. */
+enum step conn_backend_failed(struct conn *c, int error);
+
+/* What precedes the relay to a real backend; false without memory. */
+bool conn_begin_login(struct conn *c);
+
+/* The flows have run, and the backend was unheard: has it spoken, or died? */
+enum step conn_listen(struct conn *c);
+
+/* The step of CONN_APOLOGY. */
+enum step conn_apologize(struct conn *c);
 
 /* This port's counters in the worker's slot. */
 struct port_counters *conn_counters(const struct conn *c);

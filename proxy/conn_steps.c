@@ -82,14 +82,16 @@ address_position(struct conn *c)
 static int
 begin_connect(struct conn *c)
 {
-    const struct net_address *to =
-        &c->service->backend->addresses[address_position(c)];
+    const struct backend *backend = c->service->backend;
+    int position = address_position(c);
+    const struct net_address *to = &backend->addresses[position];
     char text[NET_TEXT_MAX];
-    int fd = net_connect(to);
+    int fd = backend_connect(backend, position);
     int error = errno;
 
+    c->path = backend_is_path(backend, position);
     c->connect_began = ev_now(c->owner->loop);
-    event_text_set(&c->event.backend, net_text(to, text));
+    event_text_set(&c->event.backend, backend_text(backend, position, text));
     errno = error;
     if (fd == -1)
         return -1;
@@ -199,6 +201,10 @@ start_relay(struct conn *c)
         }
     }
     c->deed = deed_begin(c->deed, &c->client);
+    if (!service->backend->simulator && !conn_begin_login(c)) {
+        conn_ends_backend(c, ENOMEM);
+        return conn_enter(c, CONN_LINGER);
+    }
     c->moved_at = ev_now(c->owner->loop);
     endpoint_wake(&c->backend, WAIT_WRITE);
     return conn_enter(c, CONN_RELAY);
@@ -209,10 +215,10 @@ conn_next_address(struct conn *c, int error)
 {
     ev_io_stop(c->owner->loop, &c->backend_io);
     endpoint_close(&c->backend);
+    c->queued = false;
     if (++c->attempt < c->service->backend->count)
         return conn_enter(c, CONN_CONNECT);
-    conn_ends_backend(c, error);
-    return conn_enter(c, CONN_LINGER);
+    return conn_backend_failed(c, error);
 }
 
 /*
@@ -237,8 +243,17 @@ step_connect(struct conn *c)
     int error;
 
     look_at_early(c);
-    if (c->backend.fd == -1)
-        return begin_connect(c) == -1 ? conn_next_address(c, errno) : STEP_NEXT;
+    if (c->queued)
+        return STEP_WAIT;
+    if (c->backend.fd == -1) {
+        if (begin_connect(c) == 0)
+            return STEP_NEXT;
+        c->queued = errno == EAGAIN && c->path;
+        if (!c->queued)
+            return conn_next_address(c, errno);
+        conn_set_timer(c);
+        return STEP_WAIT;
+    }
     if (c->backend.blocked && !c->backend.connecting)
         c->backend.blocked = !net_is_connected(c->backend.fd);
     if (c->backend.blocked) {
@@ -256,6 +271,10 @@ note_failures(struct conn *c)
 {
     if (c->event.alert_received != EVENT_NO_ALERT)
         conn_ends(c, END_EOF, 0);
+    if (c->down.refused != NULL && !c->ended) {
+        event_text_set(&c->event.reason, c->down.refused);
+        conn_ends(c, END_REFUSED, 0);
+    }
     if (c->client.unreadable) {
         conn_ends(c, c->client.error == 0 ? END_REFUSED : END_RESET,
                   c->client.error);
@@ -312,6 +331,8 @@ step_relay(struct conn *c)
         c->deed = deed_answer(c->deed, &c->client);
     c->down.answers = c->up.taken > 0;
     flow_run(&c->down);
+    if (c->unheard && conn_listen(c) == STEP_NEXT)
+        return STEP_NEXT;
     if (c->up.taken + c->client.sent + c->backend.sent != before)
         c->moved_at = now;
     note_failures(c);
@@ -384,5 +405,6 @@ step_linger(struct conn *c)
 enum step (*const conn_steps[])(struct conn *) = {
     [CONN_ANNOUNCE] = step_announce, [CONN_HANDSHAKE] = step_handshake,
     [CONN_HELD] = step_held,         [CONN_CONNECT] = step_connect,
-    [CONN_RELAY] = step_relay,       [CONN_LINGER] = step_linger,
+    [CONN_RELAY] = step_relay,       [CONN_APOLOGY] = conn_apologize,
+    [CONN_LINGER] = step_linger,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/flow.h"
 
+#include "proxy/urgent.h"
+
 /* Bytes of one turn: then others have theirs. */
 #define TURN_QUOTA (4 * POOL_CHUNK)
 
@@ -14,6 +16,19 @@ flow_init(struct flow *flow, struct endpoint *source, struct endpoint *sink,
           struct pool *pool)
 {
     *flow = (struct flow){.source = source, .sink = sink, .pool = pool};
+}
+
+void
+flow_guard(struct flow *flow, struct guard *guard)
+{
+    flow->guard = guard;
+    flow->careful = true;
+}
+
+void
+flow_relay_urgent(struct flow *flow)
+{
+    flow->relays_urgent = flow->careful = true;
 }
 
 bool
@@ -40,6 +55,59 @@ borrow(struct flow *flow)
            || pool_lend(flow->pool, &flow->buf, POOL_CHUNK);
 }
 
+static void
+drop_guard(struct flow *flow)
+{
+    guard_free(flow->guard);
+    flow->guard = NULL;
+    flow->careful = flow->relays_urgent;
+}
+
+/* fill() for a login: what comes in has to pass the guard. */
+static bool
+fill_guarded(struct flow *flow)
+{
+    uint8_t bytes[GUARD_PIECE];
+    enum guard_status status;
+    struct buf piece;
+    enum io result;
+
+    if (buf_room(&flow->buf) < GUARD_ROOM)
+        return false;
+    buf_init(&piece, bytes, sizeof bytes);
+    result = endpoint_read(flow->source, &piece);
+    flow->taken += piece.length;
+    status = guard_feed(flow->guard, bytes, piece.length, &flow->buf);
+    if (result == IO_EOF || result == IO_BROKEN) {
+        source_done(flow, result);
+        status = guard_end(flow->guard, &flow->buf);
+    }
+    if (status == GUARD_REFUSED) {
+        flow->refused = guard_reason(flow->guard);
+        source_done(flow, IO_EOF);
+    }
+    if (status != GUARD_ON)
+        drop_guard(flow);
+    return result != IO_AGAIN;
+}
+
+/* fill() where the next byte is urgent: it goes alone, behind all before it. */
+static bool
+fill_urgent(struct flow *flow)
+{
+    uint8_t byte;
+    struct buf one;
+
+    if (flow_is_stalled(flow))
+        return false;
+    buf_init(&one, &byte, 1);
+    if (endpoint_read(flow->source, &one) != IO_DONE)
+        return false;
+    flow->taken++;
+    flow->urgent = true;
+    return buf_append(&flow->buf, &byte, 1);
+}
+
 /* True if bytes came in, or the end did. */
 static bool
 fill(struct flow *flow)
@@ -56,6 +124,14 @@ fill(struct flow *flow)
     if (!borrow(flow)) {
         source_done(flow, IO_BROKEN);
         return true;
+    }
+    if (flow->careful) {
+        if (flow->guard != NULL)
+            return fill_guarded(flow);
+        if (flow->urgent)
+            return false;
+        if (urgent_is_next(flow->source))
+            return fill_urgent(flow);
     }
     if (buf_room(&flow->buf) == 0)
         return false;
@@ -91,6 +167,17 @@ look_again(struct flow *flow)
     }
 }
 
+static bool
+empty_urgent(struct flow *flow)
+{
+    enum io result = urgent_write(flow->sink, &flow->buf);
+
+    if (result == IO_BROKEN)
+        flow->state = FLOW_BROKEN;
+    flow->urgent = result == IO_AGAIN;
+    return result == IO_DONE;
+}
+
 /* True if bytes went out. */
 static bool
 empty(struct flow *flow)
@@ -101,6 +188,8 @@ empty(struct flow *flow)
 
     if (!flow_is_stalled(flow))
         return false;
+    if (flow->urgent)
+        return empty_urgent(flow);
     result = flow->buf.length > 0 ? endpoint_write(flow->sink, &flow->buf, more)
                                   : endpoint_flush(flow->sink);
     if (result == IO_BROKEN)
@@ -144,7 +233,8 @@ flow_run(struct flow *flow)
         if (moved)
             look_again(flow);
         moved = empty(flow) || moved;
-        if (flow->state == FLOW_FLUSH && flow->buf.length == 0)
+        if (flow->state == FLOW_FLUSH && flow->buf.length == 0
+            && !(flow->patient && flow->taken == 0))
             shut_sink(flow);
         if (flow->taken >= quota) {
             yield_turn(flow);
@@ -165,5 +255,7 @@ flow_is_stalled(const struct flow *flow)
 void
 flow_drop(struct flow *flow)
 {
+    guard_free(flow->guard);
+    flow->guard = NULL;
     pool_return(flow->pool, &flow->buf);
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proxy/guard.h"
 #include "proxy/limits.h"
 #include "proxy/networks.h"
 #include "proxy/ports.h"
@@ -66,7 +67,8 @@ struct front {
     enum client_certificate client_certificate;
     enum alpn_rule alpn;
     enum sni_rule sni;
-    bool simulator; /* the backend is the simulator: no targets */
+    enum redirects redirects; /* out of TLS, by the backend's login reply */
+    bool simulator;           /* the backend is the simulator: no targets */
     struct target targets[FRONT_TARGETS_MAX]; /* tried in turn */
     size_t target_count;
     bool connect_early;           /* to the backend, while the handshake runs */

@@ -2,11 +2,8 @@
 #include "proxy/gate.h"
 
 #include <stdatomic.h>
-#include <time.h>
 
 #include "base/log.h"
-
-#define WARNING_SECONDS 10
 
 /* The scope of a client's connections to all ports of the crew; those to one
  * port have its index, which is small. */
@@ -23,27 +20,12 @@ static const char *const explanations[LIMIT_COUNT] = {
                          "connections wait",
 };
 
-/* True for one caller in each interval, over all workers. */
-static bool
-may_warn(counter *warned)
-{
-    struct timespec now;
-    uint64_t last = counted(warned);
-    uint64_t seconds;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    seconds = (uint64_t)now.tv_sec + WARNING_SECONDS; /* never 0 */
-    if (last != 0 && seconds - last < WARNING_SECONDS)
-        return false;
-    return atomic_compare_exchange_strong(warned, &last, seconds);
-}
-
 void
 gate_note(const struct gate *gate, const struct gate_port *port,
           enum limit limit, unsigned most)
 {
     count(&gate->slot->ports[port->index].limited[limit], 1);
-    if (may_warn(&gate->board->warned[port->index][limit]))
+    if (board_may_warn(&gate->board->warned[port->index][limit]))
         log_warning("port '%s': limit reached: %u %s", port->name, most,
                     explanations[limit]);
 }

@@ -223,6 +223,8 @@ listeners_add(struct listeners *all, int fd, struct service *service)
     struct net_address *address = &listener->address;
 
     *listener = (struct listener){.all = all, .service = service};
+    if (conn_relays_urgent(service))
+        (void)net_keep_urgent(fd);
     address->length = sizeof address->sa;
     (void)getsockname(fd, &address->sa.any, &address->length);
     listener->any_address =

@@ -119,24 +119,6 @@ set_assign(void *settings, const char *value)
 }
 
 static const char *
-set_target(struct target *target, const char *value)
-{
-    const char *problem;
-
-    if (strchr(value, '/') != NULL)
-        return "is a Unix socket: only HOST:PORT is supported";
-    problem = net_split(value, target->host, &target->port);
-    if (problem != NULL)
-        return problem;
-    if (*target->host == '\0')
-        return "has no host";
-    if (target->port == 0)
-        return "has port 0";
-    target->set = true;
-    return NULL;
-}
-
-static const char *
 set_forward(void *settings, const char *value)
 {
     struct settings *s = settings;
@@ -150,7 +132,7 @@ set_forward(void *settings, const char *value)
     if (!net_parse_port(number, &s->forward_port))
         return "is not LOCALPORT:HOST:PORT";
     s->serve = s->tester = true;
-    return set_target(&s->forward, value + length + 1);
+    return target_parse_backend(&s->forward, value + length + 1);
 }
 
 static const char *
@@ -158,7 +140,7 @@ set_backend(void *settings, const char *value)
 {
     struct settings *s = settings;
 
-    return set_target(&s->backend, value);
+    return target_parse_backend(&s->backend, value);
 }
 
 /* A path, or a name, that must not be empty. */
@@ -301,8 +283,9 @@ const struct option_row options_rows[] = {
      "the base port as clients see it"},
     {'a', "assign", "NAME=PORT", set_assign, "force a port; repeatable"},
     {'f', "forward", "LOCALPORT:HOST:PORT", set_forward,
-     "port 'forward': TLS, relayed to HOST:PORT"},
-    {'b', "backend", "HOST:PORT", set_backend,
+     "port 'forward': TLS, relayed to HOST:PORT, or\n"
+     "to a Unix socket: LOCALPORT:/PATH"},
+    {'b', "backend", "HOST:PORT|PATH", set_backend,
      "this MonetDB behind all, not the simulator"},
     {0, "workers", "N", numbers_workers,
      "processes that relay (CPUs, at most 4)"},

@@ -335,5 +335,6 @@ outcome_level(const struct event *e)
 {
     if (event_is_probe(e))
         return LOG_DEBUG;
-    return e->end == END_BACKEND ? LOG_WARNING : LOG_INFO;
+    /* One that does not even answer is told once for many: vitals.h. */
+    return e->end == END_BACKEND && e->bytes_down > 0 ? LOG_WARNING : LOG_INFO;
 }

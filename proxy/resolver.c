@@ -52,7 +52,7 @@ log_change(const struct backend *backend, const char *name)
 
     for (int i = 0; i < backend->count; i++) {
         strcat(list, i > 0 ? ", " : "");
-        strcat(list, net_text(&backend->addresses[i], text));
+        strcat(list, backend_text(backend, i, text));
     }
     log_info("%s: the backend is now at %s", name, list);
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "proxy/routes.h"
+#include "proxy/vitals.h"
 
 static json_t *
 time_json(time_t when)
@@ -68,10 +69,27 @@ limit_json(unsigned limit, uint64_t reached)
 }
 
 static json_t *
+vitals_json(const struct vitals *vitals)
+{
+    uint64_t state = counted(&vitals->state);
+    uint64_t since = counted(&vitals->since);
+    uint64_t failed = counted(&vitals->failed);
+    int error = (int)counted(&vitals->error);
+
+    return json_pack(
+        "{s:s, s:o, s:I, s:s?}", "state",
+        vitals_names[state <= VITALS_FAILING ? state : VITALS_UNKNOWN], "since",
+        since == 0 ? json_null() : time_json((time_t)since), "failed",
+        (json_int_t)failed, "last_error",
+        failed == 0 ? NULL : vitals_error_text(error));
+}
+
+static json_t *
 port_json(const struct routes_context *context, size_t index)
 {
     const struct chart_port *port = &context->chart->ports[index];
     const struct limits *limits = &port->limits;
+    bool is_simulator = strcmp(port->backend, "simulator") == 0;
     json_t *ended = json_object();
     struct port_counters sum;
 
@@ -79,10 +97,12 @@ port_json(const struct routes_context *context, size_t index)
     for (int i = 0; i < BOARD_ENDS; i++)
         json_object_set_new(ended, event_end_names[i], number(&sum.ended[i]));
     return json_pack(
-        "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}",
-        "port", chart_number(context->chart, port), "active",
-        number(&sum.active), "accepted", number(&sum.accepted), "probes",
-        number(&sum.probes), "handshakes", number(&sum.handshakes),
+        "{s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:o, s:o, s:o}}",
+        "port", chart_number(context->chart, port), "backend",
+        is_simulator ? json_null()
+                     : vitals_json(&context->board->vitals[index]),
+        "active", number(&sum.active), "accepted", number(&sum.accepted),
+        "probes", number(&sum.probes), "handshakes", number(&sum.handshakes),
         "alerts_received", number(&sum.alerts), "ended", ended, "bytes_up",
         number(&sum.bytes_up), "bytes_down", number(&sum.bytes_down), "limits",
         limit_names[LIMIT_CONNECTIONS],

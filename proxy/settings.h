@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/net.h"
 #include "proxy/limits.h"
+#include "proxy/target.h"
 
 #define SETTINGS_LIST_MAX 64 /* of each repeatable option */
 #define WORKERS_MAX       64
@@ -44,13 +45,6 @@ enum settings_records {
     RECORDS_BY_ADDRESS, /* all where nobody else can ask, else own */
     RECORDS_ALL,
     RECORDS_OWN, /* only those of the address that asks */
-};
-
-/* Where bytes go: a host, by name or number, and a port. */
-struct target {
-    bool set;
-    char host[NET_HOST_MAX];
-    uint16_t port;
 };
 
 struct settings {

@@ -96,6 +96,7 @@ make_test_service(struct worker *w, struct service *service,
         return use_contexts(w, service, contexts, task->edition->trusted,
                             &task->edition->trusted->fronts[0]);
     if (port_has_tls(policy)) {
+        service->redirects = REDIRECTS_REFUSE;
         service->context = policy_context(policy, task->material);
         if (service->context == NULL)
             return -1;
@@ -119,6 +120,7 @@ make_front_service(struct worker *w, struct service *service,
     service->timers = &front->timers;
     service->port.limits = &front->limits;
     service->send_proxy = front->send_proxy;
+    service->redirects = front->redirects;
     service->connect_early = front->connect_early;
     if (front->accept_proxy.count > 0)
         service->accept_proxy = &front->accept_proxy;

@@ -7,6 +7,7 @@ import socket
 import threading
 
 import mapi
+from records import unread
 from streams import TIMEOUT, Raw
 
 CHUNK = 1 << 18
@@ -17,26 +18,35 @@ class Peer(Raw):
 
     def __init__(self, sock):
         sock.settimeout(TIMEOUT)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.local_port = sock.getsockname()[1]
         self.sock = sock
         self.end = None
-        self.local_port = sock.getsockname()[1]
 
 
 class Backend:
     """Listens on a port of its own; handler(Peer) runs in a thread each.
 
+    With a path it listens there, on a Unix socket, instead.
+
     What a handler raises, but for the peer's hasty end, is in .errors; the
     connections it has seen are in .peers.
     """
 
-    def __init__(self, handler, host="127.0.0.1"):
+    def __init__(self, handler, host="127.0.0.1", path=None):
         self.handler = handler
         self.errors = []
         self.peers = []
-        self.listener = socket.create_server((host, 0), backlog=1000)
-        self.port = self.listener.getsockname()[1]
-        self.target = f"{host}:{self.port}"
+        if path is None:
+            self.listener = socket.create_server((host, 0), backlog=1000)
+            self.port = self.listener.getsockname()[1]
+            self.target = f"{host}:{self.port}"
+        else:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(str(path))
+            self.listener.listen(1000)
+            self.target = str(path)
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
 
@@ -91,3 +101,41 @@ def monetdb(text=mapi.sorry("backend"), salt=b"abcdefgh"):
         peer.fin()
         peer.recv_all()
     return handler
+
+
+class Dead:
+    """An address that refuses, until a backend is raised there."""
+
+    def __init__(self):
+        self.sock = socket.socket()
+        self.sock.settimeout(TIMEOUT)
+        self.sock.bind(("127.0.0.1", 0))    # and nobody listens
+        self.target = "127.0.0.1:%d" % self.sock.getsockname()[1]
+
+    def raise_(self):
+        self.sock.listen(100)
+
+    def connections(self):
+        """True if somebody has connected since."""
+        return unread(self.sock.getsockname()[1]) > 0
+
+    def close(self):
+        self.sock.close()
+
+
+class Mute:
+    """An address that answers nothing: its queue is full."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.target = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.fillers = []
+        for _ in range(3):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(self.listener.getsockname())
+            self.fillers.append(filler)
+
+    def close(self):
+        for sock in [self.listener, *self.fillers]:
+            sock.close()

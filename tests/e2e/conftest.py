@@ -12,6 +12,7 @@ import pytest
 import backends
 import procfs
 from fronts import Pki, write_config
+from monetdbd import Monetdbd
 from reloads import (                       # fixtures
     idle_site, preload, preload_library, site, state_folder)
 from server import BIN, Mapitest
@@ -135,6 +136,38 @@ def backend():
         one.close()
     errors = [error for one in opened for error in one.errors]
     assert errors == []
+
+
+@pytest.fixture
+def monetdb(tmp_path):
+    """monetdb(KIND, ...) -> a server on "tcp" or on a "unix" socket."""
+    opened = []
+
+    def begin(kind="tcp", **options):
+        path = tmp_path / f"s{len(opened)}" if kind == "unix" else None
+        opened.append(Monetdbd(path=path, **options))
+        return opened[-1]
+
+    yield begin
+    for one in opened:
+        one.close()
+    assert [error for one in opened for error in one.errors] == []
+
+
+@pytest.fixture
+def dead():
+    """A backends.Dead."""
+    one = backends.Dead()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def mute():
+    """A backends.Mute."""
+    one = backends.Mute()
+    yield one
+    one.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import struct
 import subprocess
 
 import mapi
-from streams import Tls, client_context
+from streams import Raw, Tls, client_context
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -122,6 +122,12 @@ def connect(server, name, sni="localhost", source=None, context=None,
     return Tls(address or server.address(name),
                context or client_context(**options), sni, source=source,
                handshake=handshake)
+
+
+def open_front(server, name):
+    """A stream to a port: by TLS, unless it is called plain or bare..."""
+    return (Raw(server.address(name)) if name.startswith(("plain", "bare"))
+            else connect(server, name))
 
 
 def exchange(stream, text=b"ping"):

@@ -3,6 +3,7 @@
 SPDX-License-Identifier: MPL-2.0
 """
 
+import hashlib
 import re
 import struct
 
@@ -64,6 +65,19 @@ def read_message(stream):
         payload += stream.recv_exactly(length)
         if header & 1:
             return payload
+
+
+def response(challenge, user, password, database):
+    """What a client answers to a challenge (protocol 9)."""
+    fields = challenge.decode().split(":")
+    salt, kind, version, hashes, _, algorithm = fields[:6]
+    assert version == "9" and algorithm == "SHA512"
+    assert "SHA1" in hashes.split(",")
+    if kind == "merovingian":           # it is not the one that checks
+        user, password = "merovingian", ""
+    digest = hashlib.sha512(password.encode()).hexdigest()
+    digest = hashlib.sha1((digest + salt).encode()).hexdigest()
+    return f"LIT:{user}:{{SHA1}}{digest}:sql:{database}:".encode()
 
 
 def login(stream, first=b""):

@@ -14,65 +14,12 @@ import backends
 import mapi
 from fronts import (connect, exchange, front, read_proxy_header, simulated,
                     write_config)
-from records import unread
 from server import BIN, wait_for
 from streams import TIMEOUT, Raw, client_hello
 from verdicts import assert_served
 
 LONG = {"handshake": 600, "connect": 600, "first_byte": 600, "idle": 600,
         "stall": 600, "half_closed": 600}
-
-
-class Dead:
-    """An address that refuses, until a backend is raised there."""
-
-    def __init__(self):
-        self.sock = socket.socket()
-        self.sock.settimeout(TIMEOUT)
-        self.sock.bind(("127.0.0.1", 0))    # and nobody listens
-        self.target = "127.0.0.1:%d" % self.sock.getsockname()[1]
-
-    def raise_(self):
-        self.sock.listen(100)
-
-    def connections(self):
-        """True if somebody has connected since."""
-        return unread(self.sock.getsockname()[1]) > 0
-
-    def close(self):
-        self.sock.close()
-
-
-@pytest.fixture
-def dead():
-    one = Dead()
-    yield one
-    one.close()
-
-
-class Mute:
-    """An address that answers nothing: its queue is full."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=0)
-        self.target = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        self.fillers = []
-        for _ in range(3):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex(self.listener.getsockname())
-            self.fillers.append(filler)
-
-    def close(self):
-        for sock in [self.listener, *self.fillers]:
-            sock.close()
-
-
-@pytest.fixture
-def mute():
-    one = Mute()
-    yield one
-    one.close()
 
 
 # Listening
@@ -159,7 +106,7 @@ def test_backends_in_turn(configured, backend, dead, pki):
 
 def test_backends_change_places(configured, backend, dead, pki):
     """The second backend asked first though it is dead by now."""
-    first = Dead()
+    first = backends.Dead()
     second = backend(backends.echo)
     server = configured(front("a", pki, [first.target, second.target]),
                         options=["--workers", "1"])
@@ -214,11 +161,12 @@ def test_backends_in_turn_for_many(configured, backend, mute, pki):
 
 
 def test_no_backend_answers(configured, dead, pki):
-    """A client that is kept though no backend is there."""
-    other = Dead()
+    """A client that is kept though no backend is there; see test_apology."""
+    other = backends.Dead()
     server = configured(front("a", pki, [dead.target, other.target]))
     with connect(server, "a") as stream:
-        assert stream.recv() == b"" and stream.end == "close_notify"
+        mapi.login(stream)
+        assert stream.end == "close_notify"
     record = server.wait_connection(stream.local_port)
     assert record["end"] == "backend" and record["backend"] == other.target
     other.close()
@@ -311,7 +259,8 @@ def test_timers_of_a_port(configured, backend, mute, pki):
     late = {"tls": ("handshake", echo), "slow": ("connect", mute.target),
             "silent": ("first_byte", echo), "idle": ("idle", echo),
             "stalled": ("stall", backend(endless).target),
-            "half": ("half_closed", backend(lambda peer: peer.fin()).target)}
+            "half": ("half_closed", backend(lambda peer: (
+                peer.recv_exactly(1), peer.fin(), peer.recv_all())).target)}
     server = configured(*(
         front(name, pki if name == "tls" else None, target,
               timers={timer: 0.2}) for name, (timer, target) in late.items()),
@@ -323,6 +272,8 @@ def test_timers_of_a_port(configured, backend, mute, pki):
         for name in ("stalled", "half"):
             streams[name].send(b"x")
         for name, stream in streams.items():
+            if name == "slow":          # it is told, as the answer to this
+                mapi.login(stream)
             record = server.wait_connection(stream.local_port, name)
             expected = "backend" if name == "slow" else "timeout"
             assert record["end"] == expected, record

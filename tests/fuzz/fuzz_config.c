@@ -76,7 +76,9 @@ check_targets(const struct target *targets, size_t count, bool any)
     for (size_t i = 0; i < count; i++) {
         REQUIRE(targets[i].set && *targets[i].host != '\0');
         REQUIRE(fuzz_is_printable(targets[i].host));
-        REQUIRE(any || targets[i].port != 0);
+        REQUIRE(any || target_is_path(&targets[i]) == (targets[i].port == 0));
+        REQUIRE(!target_is_path(&targets[i])
+                || (!any && strlen(targets[i].host) <= NET_PATH_MAX));
     }
 }
 
@@ -124,6 +126,7 @@ check_front(const struct front *front, long lines)
     REQUIRE((front->client_certificate != CLIENT_CERTIFICATE_NONE)
             == (front->client_ca.path != NULL));
     REQUIRE(tls || front->client_ca.path == NULL);
+    REQUIRE(tls || front->redirects != REDIRECTS_REWRITE);
     check_file(&front->client_ca, front, lines);
     for (size_t i = 0; i < FRONT_CERTIFICATES_MAX; i++) {
         const struct operator_certificate *c = &front->certificates[i];

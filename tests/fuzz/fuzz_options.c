@@ -56,7 +56,8 @@ check_target(const struct target *target)
     if (!target->set)
         return;
     REQUIRE(*target->host != '\0' && strlen(target->host) < NET_HOST_MAX);
-    REQUIRE(target->port != 0);
+    REQUIRE(target_is_path(target) == (target->port == 0));
+    REQUIRE(!target_is_path(target) || strlen(target->host) <= NET_PATH_MAX);
 }
 
 static void

@@ -1,7 +1,8 @@
 /*
  * test_config.c - what a configuration file that is right means
  *
- * What is wrong with others: test_config_errors.c.
+ * What is wrong with others: test_config_errors.c; the one that is given as an
+ * example: test_config_example.c.
  *
  * SPDX-License-Identifier: MPL-2.0
  */
@@ -84,63 +85,36 @@ check_file(const struct operator_file *file, const char *path, int line)
     assert_string_equal(file->path, path);
 }
 
+/* Would catch a TLS port that lets its clients be sent out of TLS. */
 static void
-check_example_tls(const struct front *sales)
+redirects_depend_on_tls(void **state)
 {
-    check_target(&sales->listen[0], "0.0.0.0", 50001);
-    check_target(&sales->listen[1], "::", 50001);
-    assert_int_equal(sales->listen_count, 2);
-    assert_int_equal(sales->certificate_count, 2);
-    assert_int_equal(sales->policy.tls_min, PORT_TLS_1_2);
-    assert_int_equal(sales->policy.tls_max, PORT_TLS_1_3);
-    assert_string_equal(sales->ciphers, "ECDHE+AESGCM:ECDHE+CHACHA20");
-    assert_string_equal(sales->ciphersuites,
-                        "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256");
-    assert_string_equal(sales->groups, "X25519:P-256");
-    assert_int_equal(sales->target_count, 2);
-    check_target(&sales->targets[0], "db1.example.com", 50000);
-    check_target(&sales->targets[1], "db2.example.com", 50000);
-    assert_false(sales->simulator || sales->send_proxy);
-    assert_int_equal(sales->timers.idle, 0);
-    assert_int_equal(sales->timers.first_byte, 30);
-}
-
-/* Would catch an example that the program does not take, or takes for another
- * than its comments say. */
-static void
-the_example_means_what_it_says(void **state)
-{
-    struct config *config =
-        config_read(MAPITEST_SOURCE_DIR "/deploy/mapitest.json", &settings);
-    const struct front *fronts;
+    static const struct {
+        const char *keys;
+        enum redirects redirects;
+        const char *rule;
+    } rows[] = {
+        {PORT_TLS, REDIRECTS_REFUSE, "TLS 1.2 to 1.3, relayed to its backend"},
+        {PORT_TLS ", 'redirects': 'pass'", REDIRECTS_PASS,
+         "TLS 1.2 to 1.3, redirects out of TLS passed on, relayed to its "
+         "backend"},
+        {PORT_TLS ", 'redirects': 'rewrite'", REDIRECTS_REWRITE,
+         "TLS 1.2 to 1.3, redirects to the backend rewritten, relayed to its "
+         "backend"},
+        {PORT ", 'plain': true", REDIRECTS_PASS,
+         "no TLS, relayed to its backend"},
+        {PORT ", 'plain': true, 'redirects': 'refuse'", REDIRECTS_REFUSE,
+         "no TLS, redirects out of TLS refused, relayed to its backend"},
+    };
 
     (void)state;
-    assert_non_null(config);
-    fronts = config->fronts;
-    assert_int_equal(config->front_count, 3);
-    assert_int_equal(config->limits.connections, 10000);
-    assert_int_equal(config->limits.per_client, 200);
-    assert_int_equal(config->limits.handshakes, 1000);
-    assert_int_equal(config->resolve_seconds, 30);
-    assert_int_equal(config->http_count, 1);
-    check_target(&config->http[0], "127.0.0.1", 50080);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct config *config = parse("{'ports': [%s}]}", rows[i].keys);
 
-    assert_string_equal(fronts[0].policy.name, "sales");
-    check_example_tls(&fronts[0]);
-    assert_string_equal(fronts[0].certificates[0].chain.path,
-                        MAPITEST_SOURCE_DIR "/deploy/sales.pem");
-    assert_string_equal(fronts[1].policy.name, "reports");
-    assert_int_equal(fronts[1].client_certificate, CLIENT_CERTIFICATE_REQUIRED);
-    assert_string_equal(fronts[1].client_ca.path,
-                        MAPITEST_SOURCE_DIR "/deploy/clients.pem");
-    assert_int_equal(fronts[1].timers.idle, 3600);
-    assert_int_equal(fronts[1].timers.stall, 60);
-    assert_int_equal(fronts[1].limits.connections, 100);
-    assert_int_equal(fronts[1].limits.per_client, 0);
-    assert_string_equal(fronts[2].policy.name, "balanced");
-    assert_int_equal(fronts[2].certificate_count, 0);
-    assert_int_equal(fronts[2].accept_proxy.count, 2);
-    config_free(config);
+        assert_int_equal(config->fronts[0].redirects, rows[i].redirects);
+        assert_string_equal(config->fronts[0].policy.rule, rows[i].rule);
+        config_free(config);
+    }
 }
 
 static void
@@ -478,7 +452,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_example_means_what_it_says),
+        cmocka_unit_test(redirects_depend_on_tls),
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(timers_are_inherited),
         cmocka_unit_test(numbers_reach_to_their_ends),

@@ -157,6 +157,8 @@ sentences(void **state)
     e.backend = "127.0.0.1:50000";
     e.reason = "Connection refused";
     expect(&e, "backend 127.0.0.1:50000: Connection refused");
+    assert_int_equal(outcome_level(&e), LOG_INFO);
+    e.bytes_down = 1;
     assert_int_equal(outcome_level(&e), LOG_WARNING);
 
     e = an_event();

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mapisim/salt.h"
+#include "base/salt.h"
 
 /* Would catch: salts that repeat, miss a character, or favour one; one that NSS
  * takes for the length of a TLS record, whose rest it then waits for. */

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: MPL-2.0
  */
-#ifndef MAPISIM_SALT_H
-#define MAPISIM_SALT_H
+#ifndef BASE_SALT_H
+#define BASE_SALT_H
 
 #include <stddef.h>
 #include <stdint.h>

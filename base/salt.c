@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-#include "mapisim/salt.h"
+#include "base/salt.h"
 
 #include <sys/random.h>
 #include <sys/types.h>
