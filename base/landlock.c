@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/net.h"
-#include "base/syscalls.h"
 
 /* The kernel's interface, which the headers of Debian 12 know half of. */
 
@@ -58,15 +57,12 @@ static const struct {
     const char *path;
     unsigned who;
 } readable[] = {
-    {"/etc", SYSCALLS_NAMES},
-    {"/usr", SYSCALLS_NAMES},
-    {"/lib", SYSCALLS_NAMES},
-    {"/lib64", SYSCALLS_NAMES},
-    {"/run", SYSCALLS_NAMES}, /* resolv.conf often leads there */
-    {"/var/lib/sss", SYSCALLS_NAMES},
-    {"/nix", SYSCALLS_NAMES}, /* there, /etc is made of links to it */
-    {"/gnu", SYSCALLS_NAMES},
-    {"/", SYSCALLS_SANITIZERS},
+    {"/etc", FOR_NAMES},         {"/usr", FOR_NAMES},   {"/lib", FOR_NAMES},
+    {"/lib64", FOR_NAMES},       {"/run", FOR_NAMES}, /* resolv.conf often leads
+                                                         there */
+    {"/var/lib/sss", FOR_NAMES}, {"/nix", FOR_NAMES}, /* there, /etc is made of
+                                                         links to it */
+    {"/gnu", FOR_NAMES},         {"/", FOR_SANITIZERS},
 };
 
 /* DNS, for answers too long for UDP. */
@@ -74,7 +70,7 @@ static const struct {
     uint16_t port;
     unsigned who;
 } connectable[] = {
-    {53, SYSCALLS_NAMES},
+    {53, FOR_NAMES},
 };
 
 /* The version, or -1 with errno set. */
@@ -148,8 +144,7 @@ landlock_enter(enum sandbox_kind kind, const struct sandbox_reach *reach)
                            sizeof versions[n], 0);
     if (ruleset == -1)
         return -1;
-    if (add_rules(ruleset, versions[n].net != 0, syscalls_who(kind, reach),
-                  reach)
+    if (add_rules(ruleset, versions[n].net != 0, rights_of(kind, reach), reach)
         == 0)
         result = (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
     net_close(&ruleset);

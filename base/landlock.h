@@ -13,7 +13,7 @@
 #ifndef BASE_LANDLOCK_H
 #define BASE_LANDLOCK_H
 
-#include "base/sandbox.h"
+#include "base/rights.h"
 
 /* 0 if the kernel has it, or an errno that says why not. */
 int landlock_lack(void);

@@ -35,17 +35,7 @@
 #ifndef BASE_SANDBOX_H
 #define BASE_SANDBOX_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-enum sandbox_kind {
-    SANDBOX_WORKER,
-    SANDBOX_CONTROL,
-    SANDBOX_SIMULATOR,
-    SANDBOX_NAMES,
-    SANDBOX_KINDS,
-};
+#include "base/rights.h"
 
 /* What a process is in; a set of bits. */
 enum sandbox {
@@ -57,13 +47,6 @@ enum sandbox {
 
 /* By enum sandbox. */
 extern const char *const sandbox_names[SANDBOX_BOTH + 1];
-
-/* Where a worker may connect to. */
-struct sandbox_reach {
-    const uint16_t *ports; /* of TCP, at any address */
-    size_t port_count;
-    bool unix_sockets; /* and to Unix sockets, whose paths nobody can tell */
-};
 
 /*
  * Sandboxes are wanted: in this process, which loses the way to privileges by

@@ -18,13 +18,13 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 /* Short, for tables that are read by columns. */
-#define W   SYSCALLS_WORKER
-#define C   SYSCALLS_CONTROL
-#define S   SYSCALLS_SIMULATOR
-#define N   SYSCALLS_NAMES
-#define U   SYSCALLS_UNIX
-#define T   SYSCALLS_SANITIZERS
-#define ALL SYSCALLS_ALL
+#define W   FOR_WORKER
+#define C   FOR_CONTROL
+#define S   FOR_SIMULATOR
+#define N   FOR_NAMES
+#define U   FOR_UNIX
+#define T   FOR_SANITIZERS
+#define ALL FOR_ALL
 
 /* Whatever the arguments. */
 static const struct call {
@@ -340,7 +340,7 @@ syscalls_limit(enum sandbox_kind kind, const struct sandbox_reach *reach)
             error = 0;
     }
     if (error == 0)
-        error = add_rows(filter, syscalls_who(kind, reach));
+        error = add_rows(filter, rights_of(kind, reach));
     if (error == 0)
         error = load(filter);
     seccomp_release(filter);

@@ -15,37 +15,7 @@
 #ifndef BASE_SYSCALLS_H
 #define BASE_SYSCALLS_H
 
-#include "base/sandbox.h"
-
-/* For whom a row is; a set of bits. */
-enum {
-    SYSCALLS_WORKER = 1u << SANDBOX_WORKER,
-    SYSCALLS_CONTROL = 1u << SANDBOX_CONTROL,
-    SYSCALLS_SIMULATOR = 1u << SANDBOX_SIMULATOR,
-    SYSCALLS_NAMES = 1u << SANDBOX_NAMES,
-    SYSCALLS_UNIX = 1u << SANDBOX_KINDS, /* whose reach includes them */
-    SYSCALLS_SANITIZERS = SYSCALLS_UNIX << 1,
-    SYSCALLS_ALL = SYSCALLS_UNIX - 1,
-};
-
-/*
- * A process with a sanitizer in it reads files, looks at its own threads and
- * starts one that does, for its reports and to find leaks: a build for tests
- * may do so, and this part of the sandbox is tested in the other builds.
- */
-#ifdef MAPITEST_SANITIZED
-#define SYSCALLS_IS_SANITIZED 1u
-#else
-#define SYSCALLS_IS_SANITIZED 0u
-#endif
-
-/* Which rows are a process's. */
-static inline unsigned
-syscalls_who(enum sandbox_kind kind, const struct sandbox_reach *reach)
-{
-    return 1u << kind | (reach->unix_sockets ? SYSCALLS_UNIX : 0u)
-           | SYSCALLS_IS_SANITIZED * SYSCALLS_SANITIZERS;
-}
+#include "base/rights.h"
 
 /* 0 if the kernel has such filters, or an errno that says why not. */
 int syscalls_lack(void);

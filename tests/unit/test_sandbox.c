@@ -45,13 +45,13 @@
 
 #define NOT_ENTERED 250 /* no errno */
 
-#define W       SYSCALLS_WORKER
-#define C       SYSCALLS_CONTROL
-#define S       SYSCALLS_SIMULATOR
-#define N       SYSCALLS_NAMES
-#define ALL     SYSCALLS_ALL
+#define W       FOR_WORKER
+#define C       FOR_CONTROL
+#define S       FOR_SIMULATOR
+#define N       FOR_NAMES
+#define ALL     FOR_ALL
 #define NOBODY  0u
-#define TOOLS   (SYSCALLS_IS_SANITIZED * ALL) /* what sanitizers may */
+#define TOOLS   (RIGHTS_SANITIZED * ALL) /* what sanitizers may */
 #define OUTSIDE SANDBOX_KINDS
 
 /* Two sockets that listen; one is where workers may connect to. */
