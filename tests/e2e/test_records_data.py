@@ -16,8 +16,9 @@ from load import Load
 from records import (ALERT, CCS, DATA, HANDSHAKE, LEGACY_CCS, TLS1_2, TLS1_3,
                      Client, message, record)
 from server import SANITIZED, wait_for
-from verdicts import (BAD_MAC, ILLEGAL, OVERFLOW, PORTS, SEALED_MAX,
-                      UNEXPECTED, assert_served, established, refusal)
+from verdicts import (BAD_MAC, ILLEGAL, INTERNAL, OVERFLOW, PORTS,
+                      SEALED_MAX, UNEXPECTED, assert_served, established,
+                      refusal)
 
 # After the handshake
 
@@ -200,7 +201,8 @@ DATA_BAD_1_2 = {
         k.seal(ALERT, b"\x01\x5a") for _ in range(6)), UNEXPECTED),
     "no_renegotiation": (lambda k: k.seal(ALERT, b"\x01\x64"), 40),
     "CCS": (lambda k: k.seal(CCS, b"\x01"), UNEXPECTED),
-    "plain CCS": (lambda k: LEGACY_CCS, BAD_MAC),
+    # Too short for AES-GCM: 20 in older OpenSSL, 80 from 3.0.19 on.
+    "plain CCS": (lambda k: LEGACY_CCS, (BAD_MAC, INTERNAL)),
     "33 empty records": (lambda k: b"".join(
         k.seal(DATA, b"") for _ in range(33)), UNEXPECTED),
     "2^14+1 bytes": (lambda k: k.seal(DATA, bytes(16385)), OVERFLOW),
@@ -214,5 +216,6 @@ def test_bad_data_1_2(shared, keylog, what):
     make, alert = DATA_BAD_1_2[what]
     stream, keys = established(shared, keylog, TLS1_2)
     stream.sock.sendall(make(keys))
-    assert refusal(shared, stream) == alert
+    said = refusal(shared, stream)
+    assert said in alert if isinstance(alert, tuple) else said == alert
     assert_served(shared, "tls12")

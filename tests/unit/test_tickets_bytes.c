@@ -9,14 +9,22 @@
 
 #include <stdlib.h>
 
-/* Write a DER header of tag and length to out. */
+/* Write a DER header of tag and length, which is below 2^16, to out: in the
+ * shortest form, as DER wants it. OpenSSL 3.0.19 insists on it. */
 static size_t
 put_header(uint8_t *out, uint8_t tag, size_t length)
 {
-    uint8_t header[4] = {tag, 0x82, (uint8_t)(length >> 8), (uint8_t)length};
+    size_t n = 0;
 
-    memcpy(out, header, sizeof header);
-    return sizeof header;
+    out[n++] = tag;
+    if (length > 0xff)
+        out[n++] = 0x82;
+    else if (length > 0x7f)
+        out[n++] = 0x81;
+    if (length > 0xff)
+        out[n++] = (uint8_t)(length >> 8);
+    out[n++] = (uint8_t)length;
+    return n;
 }
 
 /* The length of the DER header at `at`. */
@@ -27,7 +35,7 @@ header_length(const uint8_t *at)
 }
 
 /* session with other bytes for its ticket: field [10] of OpenSSL's ASN.1, in
- * an OCTET STRING.  All lengths are written in the long form. */
+ * an OCTET STRING. */
 static SSL_SESSION *
 with_ticket(SSL_SESSION *session, const uint8_t *bytes, size_t length)
 {
@@ -35,10 +43,11 @@ with_ticket(SSL_SESSION *session, const uint8_t *bytes, size_t length)
     size_t size = (size_t)i2d_SSL_SESSION(session, &der);
     const unsigned char *ticket;
     size_t ticket_length;
-    uint8_t out[4096];
+    uint8_t body[2048], out[4096], string[4];
     const uint8_t *in = out;
-    const uint8_t *found, *field;
-    size_t n = 4;
+    const uint8_t *first = der + header_length(der);
+    const uint8_t *found, *field, *rest;
+    size_t string_header, n, m;
     SSL_SESSION *changed;
 
     SSL_SESSION_get0_ticket(session, &ticket, &ticket_length);
@@ -46,18 +55,21 @@ with_ticket(SSL_SESSION *session, const uint8_t *bytes, size_t length)
     assert_non_null(found);
     for (field = found; *field != 0xaa; field--)
         assert_true(found - field < 8);
-    memcpy(out + n, der + header_length(der),
-           (size_t)(field - der) - header_length(der));
-    n += (size_t)(field - der) - header_length(der);
-    n += put_header(out + n, 0xaa, length + 4);
-    n += put_header(out + n, 0x04, length);
-    memcpy(out + n, bytes, length);
+    rest = found + ticket_length;
+    assert_true(size + length + 16 < sizeof body);
+
+    n = (size_t)(field - first);
+    memcpy(body, first, n);
+    string_header = put_header(string, 0x04, length);
+    n += put_header(body + n, 0xaa, string_header + length);
+    n += put_header(body + n, 0x04, length);
+    memcpy(body + n, bytes, length);
     n += length;
-    found += ticket_length;
-    memcpy(out + n, found, size - (size_t)(found - der));
-    n += size - (size_t)(found - der);
-    put_header(out, 0x30, n - 4);
-    changed = d2i_SSL_SESSION(NULL, &in, (long)n);
+    memcpy(body + n, rest, size - (size_t)(rest - der));
+    n += size - (size_t)(rest - der);
+    m = put_header(out, 0x30, n);
+    memcpy(out + m, body, n);
+    changed = d2i_SSL_SESSION(NULL, &in, (long)(m + n));
     assert_non_null(changed);
     OPENSSL_free(der);
     return changed;
