@@ -36,7 +36,7 @@ static const struct call {
     {"write", ALL},
     {"readv", ALL},
     {"writev", ALL},
-    {"pread64", N | T},
+    {"pread64", C | N | T},
     {"lseek", N | T},
     {"recvfrom", ALL},
     {"recvmsg", ALL},
@@ -232,9 +232,9 @@ syscalls_lack(void)
 {
     const uint32_t action = SECCOMP_RET_ERRNO;
 
-    return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0
-               ? 0
-               : errno;
+    if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+        return 0;
+    return errno == EINVAL ? ENOSYS : errno; /* before Linux 4.14 */
 }
 
 /* For a call that this machine, or this libseccomp, does not know there is
@@ -331,7 +331,7 @@ syscalls_limit(enum sandbox_kind kind, const struct sandbox_reach *reach)
         {SCMP_FLTATR_CTL_SSB, 1, true},
     };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-    int error = filter == NULL ? -ENOMEM : 0;
+    int error = filter == NULL ? -ENOMEM : -syscalls_lack();
 
     for (size_t i = 0; i < COUNT(attributes) && error == 0; i++) {
         error = seccomp_attr_set(filter, attributes[i].attribute,
