@@ -11,6 +11,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +37,9 @@ for name in (b"seccomp", b"landlock_create_ruleset", b"landlock_add_rule",
 assert lib.seccomp_load(filter) == 0
 os.execv(sys.argv[2], sys.argv[2:])
 """
+
+
+UNIT = Path(__file__).parents[2] / "deploy/systemd/mapitest.service"
 
 
 def has_landlock():
@@ -112,6 +116,15 @@ def test_refused(everybody, error):
     assert works(server)
     said = [line for line in server.log() if COMPLAINT in line]
     assert len(said) == 1 and os.strerror(error) in said[0]
+
+
+def test_unit_leaves_room():
+    """A unit whose filter of system calls forbids to set up our own."""
+    allowed = {word for line in UNIT.read_text().splitlines()
+               if line.startswith("SystemCallFilter=")
+               for word in line.partition("=")[2].split()}
+    assert allowed >= {"seccomp", "landlock_create_ruleset",
+                       "landlock_add_rule", "landlock_restrict_self"}
 
 
 @pytest.mark.parametrize("options, mode", [([], "2"), (["--no-sandbox"], "0")])

@@ -34,6 +34,7 @@ static struct {
     uint16_t backend_port, other_port;
     char folder[32], path[64];
     int unix_listener;
+    int open;
 } there;
 
 static int
@@ -55,6 +56,17 @@ static int
 read_own(void)
 {
     return outcome(open(there.path, O_RDONLY));
+}
+
+static int
+read_what_is_open(void)
+{
+    char byte;
+    struct stat stat;
+
+    return outcome(fstat(there.open, &stat) == -1
+                       ? -1
+                       : (int)pread(there.open, &byte, 1, 0));
 }
 
 static int
@@ -327,6 +339,7 @@ open_all(void **state)
     snprintf(there.path, sizeof there.path, "%s/file", there.folder);
     fd = open(there.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     net_close(&fd);
+    there.open = memfd_create("open", MFD_CLOEXEC);
     there.unix_listener = socket(AF_UNIX, SOCK_STREAM, 0);
     snprintf(address.sun_path, sizeof address.sun_path, "%s/socket",
              there.folder);
@@ -347,6 +360,7 @@ close_all(void **state)
     net_close(&there.backend);
     net_close(&there.other);
     net_close(&there.unix_listener);
+    net_close(&there.open);
     snprintf(path, sizeof path, "%s/socket", there.folder);
     unlink(path);
     snprintf(path, sizeof path, "%s/made", there.folder);

@@ -49,6 +49,7 @@ static const struct {
 } deeds[] = {
     {"read a file of the system", read_system, N | TOOLS, false},
     {"read a file of ours", read_own, TOOLS, false},
+    {"read what it was handed", read_what_is_open, C | N | TOOLS, false},
     {"write to a file", write_file, NOBODY, false},
     {"make a file", make_file, NOBODY, false},
     {"make a folder", make_folder, NOBODY, false},
