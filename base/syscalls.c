@@ -58,7 +58,8 @@ static const struct call {
     {"epoll_wait", ALL},
     {"epoll_pwait", ALL},
     {"epoll_ctl", ALL},
-    {"epoll_create1", N},
+    {"epoll_create1", ALL}, /* libev starts anew when it is in doubt */
+    {"epoll_create", ALL},
     {"poll", ALL},
     {"ppoll", ALL},
     {"select", ALL},
@@ -114,6 +115,7 @@ static const struct call {
     {"readlink", N | T},
     {"readlinkat", N | T},
     {"getdents64", N | T},
+    {"getdents", N | T},
     {"statfs", N},
     {"fstatfs", N},
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -294,6 +295,9 @@ live(void)
     for (size_t size = 1; size < 100u << 20; size *= 8)
         free(calloc(1, size));
     malloc_trim(0);
+    /* libev makes another when it gets an event that it does not know. */
+    if (epoll_create1(EPOLL_CLOEXEC) == -1)
+        return errno;
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes
         || syscall(SYS_clock_gettime, CLOCK_REALTIME, &now) == -1
         || nanosleep(&moment, NULL) == -1
