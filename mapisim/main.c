@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/net.h"
+#include "base/sandbox.h"
 #include "mapisim/options.h"
 #include "mapisim/server.h"
 
@@ -51,6 +52,9 @@ main(int argc, char **argv)
     if (options.until_eof != -1)
         log_show_program();
     signal(SIGPIPE, SIG_IGN);
+    sandbox_forbid_dumps();
+    if (!options.no_sandbox)
+        sandbox_begin();
     if (net_raise_limit() == -1)
         log_errno("cannot raise the limit of open files");
     loop = ev_loop_new(EVFLAG_AUTO);
@@ -59,7 +63,8 @@ main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     server_init(&server, loop, &options.session);
-    if (start(&server, &options) == 0) {
+    if (start(&server, &options) == 0
+        && sandbox_enter(SANDBOX_SIMULATOR, NULL) != -1) {
         server_run(&server);
         status = EXIT_SUCCESS;
     }

@@ -111,6 +111,16 @@ set_log_format(void *options, const char *value)
 }
 
 static const char *
+set_no_sandbox(void *options, const char *value)
+{
+    struct options *o = options;
+
+    (void)value;
+    o->no_sandbox = true;
+    return NULL;
+}
+
+static const char *
 set_verbose(void *options, const char *value)
 {
     struct options *o = options;
@@ -137,6 +147,7 @@ static const struct option_row rows[] = {
     {0, "until-eof", "N", set_until_eof,
      "stop when the inherited descriptor N is at its\n"
      "end of file, and ignore SIGINT and SIGTERM"},
+    {0, "no-sandbox", NULL, set_no_sandbox, "keep rights that are not needed"},
     {0, "log-format", "text|json|journal", set_log_format,
      "form of the log (text; journal under systemd)"},
     {'v', "verbose", NULL, set_verbose, "log every session"},

@@ -23,6 +23,7 @@ struct options {
     size_t listen_fd_count;
     int until_eof; /* descriptor whose end of file ends us; -1: none */
     int verbose;
+    bool no_sandbox;
     enum log_format log_format;
     struct session_config session;
 };

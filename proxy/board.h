@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/sandbox.h"
 #include "proxy/event.h"
 #include "proxy/ports.h"
 
@@ -69,8 +70,9 @@ struct process_slot {
     int index;        /* workers: 0, 1, ... */
     unsigned edition; /* of the crew's ports; its newest number is in force */
     pid_t pid;
-    unsigned restarts; /* how often this one was replaced after a crash */
-    double started;    /* seconds since 1970 */
+    unsigned restarts;    /* how often this one was replaced after a crash */
+    double started;       /* seconds since 1970 */
+    enum sandbox sandbox; /* its own word; the simulator has none to say */
     counter lost_events;
     counter open; /* connections */
     struct port_counters ports[PORTS_MAX];

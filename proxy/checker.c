@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "proxy/channel.h"
 #include "proxy/contexts.h"
 
@@ -106,6 +107,9 @@ checker_run(struct edition *edition, const struct privileges *privileges,
     if (pid == 0) {
         close(pair[0]);
         if (privileges_drop_in_child(privileges, master) == -1)
+            _exit(EXIT_FAILURE);
+        sandbox_forbid_dumps();
+        if (sandbox_enter(SANDBOX_NAMES, NULL) == -1)
             _exit(EXIT_FAILURE);
         _exit(checker_report(edition, pair[1]));
     }

@@ -13,7 +13,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
+#include "base/secret.h"
 #include "proxy/checker.h"
+#include "proxy/confine.h"
 #include "proxy/control.h"
 #include "proxy/operator_files.h"
 #include "proxy/resolver.h"
@@ -86,6 +89,7 @@ become_child(pid_t master, const char *name,
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
     prctl(PR_SET_NAME, name);
+    sandbox_forbid_dumps();
     /* Not an end of file on the channel alone: a process that hangs would not
      * read it. */
     if (privileges_drop_in_child(privileges, master) == -1)
@@ -102,6 +106,8 @@ forget_secret(const struct child_task *task)
     if (task->slot->kind != PROCESS_WORKER)
         OPENSSL_cleanse(material->ticket_secret,
                         sizeof material->ticket_secret);
+    else
+        secret_guard(material->ticket_secret, sizeof material->ticket_secret);
 }
 
 static int
@@ -157,6 +163,7 @@ run_control(const struct child_task *task)
         .settings = site->settings,
         .chart = task->chart,
         .board = site->board,
+        .slot = task->slot,
         .http = http,
         .events = events,
         .channel = task->channel,
@@ -186,6 +193,8 @@ run_resolver(const struct child_task *task)
 
     keep(&list, task->channel);
     close_others(&list);
+    if (confine(SANDBOX_NAMES, task->edition, task->slot) == -1)
+        return EXIT_FAILURE;
     return resolver_run(task->edition,
                         config != NULL ? config->resolve_seconds
                                        : RESOLVE_SECONDS,
@@ -200,6 +209,8 @@ run_checker(const struct child_task *task)
     keep(&list, task->channel);
     operator_files_each(task->edition->config, keep, &list);
     close_others(&list);
+    if (confine(SANDBOX_NAMES, task->edition, task->slot) == -1)
+        return EXIT_FAILURE;
     return checker_report(task->edition, task->channel);
 }
 
@@ -236,10 +247,18 @@ run_simulator(const struct child_task *task)
         login_seconds,
         "--log-format",
         log_format_names[settings->log_format],
-        settings->verbose > 0 ? "-v" : NULL,
+        NULL, /* -v */
+        NULL, /* --no-sandbox */
         NULL,
     };
+    const char **more = argv;
 
+    while (*more != NULL)
+        more++;
+    if (settings->verbose > 0)
+        *more++ = "-v";
+    if (settings->no_sandbox)
+        *more++ = "--no-sandbox";
     keep(&list, channel);
     keep(&list, site->simulator);
     close_others(&list);

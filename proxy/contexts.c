@@ -104,7 +104,7 @@ each_certificate(const struct contexts *f, const struct operator_file *file,
 done:
     ERR_clear_error();
     BIO_free(bio);
-    operator_file_wipe(bytes, length);
+    operator_file_wipe(bytes);
     return result;
 }
 
@@ -154,7 +154,7 @@ use_key(const struct contexts *f, SSL_CTX *context,
 done:
     EVP_PKEY_free(key);
     BIO_free(bio);
-    operator_file_wipe(bytes, length);
+    operator_file_wipe(bytes);
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proxy/bindings.h"
 #include "proxy/channel.h"
+#include "proxy/confine.h"
 #include "proxy/http.h"
 #include "proxy/journal.h"
 #include "proxy/outbox.h"
@@ -223,7 +224,8 @@ control_run(const struct control_task *task)
         goto done;
     control.routes.http = http_counters(control.http);
     watch(&control);
-    if (channel_say(task->channel, MESSAGE_READY) == -1)
+    if (confine(SANDBOX_CONTROL, NULL, task->slot) == -1
+        || channel_say(task->channel, MESSAGE_READY) == -1)
         goto done;
     ev_run(control.loop, 0);
     /* The workers are gone; their last words are not to be lost. */

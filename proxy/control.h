@@ -19,8 +19,9 @@ struct control_task {
     const struct settings *settings;
     const struct chart *chart; /* as it was at the fork */
     const struct board *board;
-    struct store *store; /* taken over */
-    const int *http;     /* listening sockets of the base port */
+    struct process_slot *slot; /* its own */
+    struct store *store;       /* taken over */
+    const int *http;           /* listening sockets of the base port */
     size_t http_count;
     const int *events; /* one socket for each worker index */
     size_t event_count;

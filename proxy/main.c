@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/net.h"
+#include "base/sandbox.h"
 #include "certs/store.h"
 #include "proxy/checker.h"
 #include "proxy/health.h"
@@ -101,6 +102,8 @@ main(int argc, char **argv)
         log_errno("cannot raise the limit of open files");
     if (settings.serve)
         hold_hangups();
+    if (settings.serve && !settings.no_sandbox)
+        sandbox_begin();
     if (site_open(&site, &settings) == -1)
         goto done;
     if (settings.write_directory != NULL && write_files(&site) == -1)

@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/crypto.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "proxy/front.h"
+
+#define FILE_ROOM (OPERATOR_FILE_MAX + 1) /* with a NUL */
 
 enum kind { FILE_PUBLIC, FILE_PRIVATE };
 
@@ -132,7 +133,7 @@ char *
 operator_file_read(const struct config *config,
                    const struct operator_file *file, size_t *length)
 {
-    char *bytes = malloc(OPERATOR_FILE_MAX + 1);
+    char *bytes = secret_new(FILE_ROOM);
     size_t used = 0;
     ssize_t n;
 
@@ -151,16 +152,14 @@ operator_file_read(const struct config *config,
         return bytes;
     }
     config_error(config, file->line, "%s: %s", file->path, strerror(errno));
-    operator_file_wipe(bytes, used);
+    operator_file_wipe(bytes);
     return NULL;
 }
 
 void
-operator_file_wipe(char *bytes, size_t length)
+operator_file_wipe(char *bytes)
 {
-    if (bytes != NULL)
-        OPENSSL_cleanse(bytes, length);
-    free(bytes);
+    secret_free(bytes, FILE_ROOM);
 }
 
 struct visit {

@@ -39,7 +39,7 @@ char *operator_file_read(const struct config *config,
                          const struct operator_file *file, size_t *length);
 
 /* Overwrite and free what operator_file_read() gave; NULL does nothing. */
-void operator_file_wipe(char *bytes, size_t length);
+void operator_file_wipe(char *bytes);
 
 /* Call visit for every open descriptor. */
 void operator_files_each(const struct config *config,

@@ -197,6 +197,16 @@ set_world_readable(void *settings, const char *value)
 }
 
 static const char *
+set_no_sandbox(void *settings, const char *value)
+{
+    struct settings *s = settings;
+
+    (void)value;
+    s->no_sandbox = true;
+    return NULL;
+}
+
+static const char *
 set_trusted_cert(void *settings, const char *value)
 {
     struct settings *s = settings;
@@ -322,6 +332,8 @@ const struct option_row options_rows[] = {
     {0, "user", "NAME", set_user, "serve as this user, when started by root"},
     {0, "allow-world-readable-keys", NULL, set_world_readable,
      "take private keys that everybody may read"},
+    {0, "no-sandbox", NULL, set_no_sandbox,
+     "leave processes rights that they do not need"},
     {0, "limit-connections", "N", numbers_limit_connections,
      "connections at once, of the test ports, all\ntogether; 0 = any number "
      "(0)"},

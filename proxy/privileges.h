@@ -45,7 +45,7 @@ bool privileges_allow(const struct privileges *privileges, const char *path);
  * - It is no longer "dumpable", whatever fs.suid_dumpable says: no core file,
  *   and no process of the same user can read its memory, where private keys
  *   are.  So its files in /proc/PID are root's, also for itself; execve() sets
- *   it back, which is right for the simulator.
+ *   it back.
  * Capabilities go with the user; descriptors that are open stay.
  */
 int privileges_drop(const struct privileges *privileges);

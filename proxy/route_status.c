@@ -41,14 +41,17 @@ processes_json(const struct board *board)
         if (slot->kind != PROCESS_NONE && slot->pid != 0) /* just starting */
             json_array_append_new(
                 list,
-                json_pack("{s:s, s:s?, s:i, s:i, s:i, s:i, s:o}", "kind",
+                json_pack("{s:s, s:s?, s:i, s:i, s:i, s:i, s:o, s:s?}", "kind",
                           process_names[slot->kind], "crew",
                           slot->kind == PROCESS_WORKER ? crew_names[slot->crew]
                                                        : NULL,
                           "index", slot->index, "edition", (int)slot->edition,
                           "pid", (int)slot->pid, "restarts",
                           (int)slot->restarts, "started",
-                          time_json((time_t)slot->started)));
+                          time_json((time_t)slot->started), "sandbox",
+                          slot->kind == PROCESS_SIMULATOR
+                              ? NULL
+                              : sandbox_names[slot->sandbox]));
     }
     return list;
 }

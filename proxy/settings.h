@@ -78,6 +78,7 @@ struct settings {
     const char *state;  /* --state DIR; NULL: none */
     const char *user;   /* whom children run as; NULL: who we are */
     bool allow_world_readable_keys;
+    bool no_sandbox;
     bool health; /* --health: ask a running instance */
     const char *health_url;
     int verbose;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/secret.h"
 #include "base/wire.h"
 
 /* Sets HKDF's output apart from whatever else the secret may be used for. */
@@ -56,7 +57,7 @@ free_tickets(void *context, void *data, CRYPTO_EX_DATA *all, int index,
     if (tickets == NULL)
         return;
     EVP_CIPHER_free(tickets->cipher);
-    OPENSSL_clear_free(tickets, sizeof *tickets);
+    secret_free(tickets, sizeof *tickets);
 }
 
 static void
@@ -248,7 +249,7 @@ static struct tickets *
 make_tickets(const uint8_t secret[TICKETS_SECRET_BYTES], const uint8_t *id,
              size_t id_length)
 {
-    struct tickets *tickets = OPENSSL_zalloc(sizeof *tickets);
+    struct tickets *tickets = secret_new(sizeof *tickets);
 
     if (tickets == NULL)
         return NULL;

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "proxy/channel.h"
+#include "proxy/confine.h"
 #include "proxy/contexts.h"
 #include "proxy/listener.h"
 #include "proxy/tlsbio.h"
@@ -335,7 +336,8 @@ worker_run(const struct worker_task *task)
     w->channel.data = w;
     ev_io_start(w->owner.loop, &w->channel);
     listeners_start(&w->listeners, &w->owner);
-    if (channel_say(task->channel, MESSAGE_READY) == -1)
+    if (confine(SANDBOX_WORKER, task->edition, task->slot) == -1
+        || channel_say(task->channel, MESSAGE_READY) == -1)
         goto done;
     ev_run(w->owner.loop, 0);
     send_events(w);

@@ -113,6 +113,13 @@ def test_who_is_who(begin, backend):
     assert troubles(server) == []
 
 
+def test_nobody_looks_into_children(begin, backend):
+    """A process whose memory others of its user can read: keys are there."""
+    server = begin("-f", f"0:localhost:{backend().port}")
+    for pid in children(server):
+        assert os.stat(f"/proc/{pid}/mem").st_uid == 0
+
+
 def test_replaced_children(begin):
     """A second child that is started otherwise than the first."""
     server = begin("--workers", "1")
