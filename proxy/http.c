@@ -281,6 +281,7 @@ http_free(struct http *http)
     if (http == NULL)
         return;
     if (http->daemon != NULL) {
+        http->holding.most = 0; /* nor is any held in the last turn */
         holding_wake(&http->holding, NULL, NULL);
         MHD_run(http->daemon); /* nothing may be suspended at the stop */
         ev_io_stop(http->loop, &http->epoll);

@@ -405,7 +405,8 @@ rotation_reload_trusted(struct master *m)
     struct edition next = *edition;
     char why[CHECKER_WHY_MAX] = "";
 
-    if (!m->serving || m->rotations[CREW_TEST].step != ROTATION_NONE) {
+    if (!m->serving || m->rotations[CREW_TEST].step != ROTATION_NONE
+        || old_editions(m, CREW_TEST, 0) >= OLD_EDITIONS_LIMIT) {
         m->trusted.files.hash = 0; /* the next look will find a change */
         return;
     }

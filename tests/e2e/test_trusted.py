@@ -105,6 +105,28 @@ def test_reloaded(start, mine, pki):
     assert shown(server, pki) == pki.sales.der
 
 
+def test_far_too_many_reloads(start, mine, pki):
+    """A reload as a fork bomb: past the limit it waits for an old worker."""
+    server = start(*mine.options, "--workers", 1)
+
+    def reloads():
+        return server.text().count(RELOADED)
+
+    streams = []
+    for number in range(1, 17):
+        streams.append(connect(server, "trusted", "localhost",
+                               ca=pki.ca.path))
+        server.send_signal(signal.SIGHUP)
+        wait_for(lambda: reloads() == number, 20, "reloaded")
+    server.send_signal(signal.SIGHUP)
+    server.wait_line("certificate files have changed")   # it looks again
+    assert (reloads(), len(server.processes("worker"))) == (16, 17)
+    streams.pop(3).close()
+    wait_for(lambda: reloads() == 17, 20, "reloaded after all")
+    for stream in streams:
+        stream.close()
+
+
 @pytest.mark.parametrize("spoil, culprit, status", [
     (lambda mine: mine.chain.unlink(), "chain.pem", 1),
     (lambda mine: mine.key.chmod(0o604), "key.pem", 1),

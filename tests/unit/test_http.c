@@ -103,10 +103,49 @@ end_with_the_request_is_an_end(void **state)
     }
 }
 
+static void
+wait_for_ever(void *context, const struct http_request *request,
+              struct http_reply *reply)
+{
+    (void)context;
+    if (request->waiting == HTTP_MAY_WAIT)
+        reply->hold = 1000;
+}
+
+/* Would catch a server whose end is an abort, as a request that is to be held
+ * came in the same moment. */
+static void
+nothing_is_held_at_the_end(void **state)
+{
+    static const char request[] = "GET /x HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct ev_loop *own = ev_loop_new(EVFLAG_AUTO);
+    struct http *waits =
+        http_new(&(struct http_task){.loop = own,
+                                     .fds = &listener,
+                                     .fd_count = 1,
+                                     .most = 256,
+                                     .handler = wait_for_ever});
+    int fd = net_connect(&address);
+
+    (void)state;
+    assert_non_null(waits);
+    assert_int_not_equal(fd, -1);
+    assert_int_equal(net_error(fd), 0);
+    for (int i = 0; i < TURNS_MAX && http_counters(waits)->open < 1; i++)
+        ev_run(own, EVRUN_NOWAIT);
+    assert_int_equal(http_counters(waits)->open, 1);
+    assert_int_equal(send(fd, request, sizeof request - 1, 0),
+                     sizeof request - 1);
+    http_free(waits);
+    net_close(&fd);
+    ev_loop_destroy(own);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_held_at_the_end),
         cmocka_unit_test(end_with_the_request_is_an_end),
     };
 
