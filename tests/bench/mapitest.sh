@@ -22,5 +22,5 @@ cat > "$DIR/mapitest.json" <<CONF
 CONF
 
 CMD=("$MAPITEST" --config "$DIR/mapitest.json" --workers "$WORKERS"
-     --allow-world-readable-keys)
+     --allow-world-readable-keys ${BENCH_OPTIONS:-})
 VERSION_CMD=("$MAPITEST" --version)
