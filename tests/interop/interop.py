@@ -3,7 +3,7 @@
 
 usage: interop.py [--update] [--page MATRIX|CHAINS] [STACK...]
 
-Builds and runs the clients, and compares what they and the server's log say
+Builds and runs the clients, and compares what they and the server's records say
 with MATRIX.md and CHAINS.md; --update writes these pages instead.  With --page
 only that page's cases run.  With names of stacks only these run, their cells
 are compared, and no page is written.
@@ -23,10 +23,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import chains                                           # noqa: E402
+import judgements                                       # noqa: E402
 import matrix                                           # noqa: E402
 import stacks                                           # noqa: E402
-from cases import CASES, SAME, UNDOTTED                         # noqa: E402
-from server import Mapitest, SLOW, wait_for             # noqa: E402
+from cases import CASES, SAME, UNDOTTED                 # noqa: E402
+from server import Mapitest, SLOW                       # noqa: E402
 
 TIMEOUT = 30 * SLOW
 PAGES = {"MATRIX": matrix, "CHAINS": chains}
@@ -42,6 +43,7 @@ class Runner:
 
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.turns = 0
         names = ("-n", SAME, "-n", UNDOTTED, "--ports", "classic,chains")
         self.servers = {"today": Mapitest(*names),
                         "late": Mapitest(*names, env=LATE)}
@@ -77,40 +79,40 @@ class Runner:
     def turn(self, stack, case):
         """Exit status, output and record of a turn at the case; and words."""
         server = self.servers[case.server]
-        start = len(server.log())
+        self.turns += 1
+        test = f"{'connect' if case.connects else 'refuse'}_{self.turns}"
+        server.get(f"/?test={test}")
         command = [*stacks.command(stack, self.folder),
                    *map(str, self.arguments(stack, case))]
         code, output, errors = run_client(command)
         words = f"exit {code}, {output!r}\n{errors}"
-        try:
-            record = wait_for(lambda: server.connections(start))[0]
-        except AssertionError:
-            record = None
+        record, = server.api(f"/api/connections?test={test}&wait=15"
+                             )["connections"] or [None]
         return code, output, record, f"{words}\n{record}"
 
     def cell(self, stack, case):
-        """What to write for the stack's turn at the case; and its words."""
+        """What to write for the stack's turn at the case; record and words."""
         if not stack.can(case):
-            return matrix.IMPOSSIBLE, ""
+            return matrix.IMPOSSIBLE, None, ""
         code, output, record, words = self.turn(stack, case)
         if record is None:
-            return f"{matrix.FAILED} (no record)", words
+            return f"{matrix.FAILED} (no record)", None, words
         seen = what_server_saw(record, case)
         if not as_it_must(case, code, output, record):
-            return f"{matrix.FAILED} ({seen})", words
-        return seen, words
+            seen = f"{matrix.FAILED} ({seen})"
+        return seen, record, words
 
     def chain_cell(self, stack, case):
         """The same for CHAINS.md: either way of doing it may be right."""
         code, output, record, words = self.turn(stack, case)
         if record is None:
-            return f"{matrix.FAILED} (no record)", words
+            return f"{matrix.FAILED} (no record)", None, words
         if connected(case, code, output):
-            return chains.ACCEPTED, words
+            return chains.ACCEPTED, record, words
         seen = what_server_saw(record, case)
         if not refused(code, output, record["bytes_up"]):
-            return f"{matrix.FAILED} ({seen})", words
-        return seen, words
+            seen = f"{matrix.FAILED} ({seen})"
+        return seen, record, words
 
 
 def run_client(command):
@@ -159,24 +161,26 @@ def as_it_must(case, code, output, record):
 
 
 def turns(runner, stack, pages):
-    """(page, case, cell, what was expected, words) of all of a stack's."""
+    """(page, case, cell, what was expected, record, words) of each turn."""
     if "MATRIX" in pages:
         expected = matrix.read_expected()
         for case in CASES:
-            cell, words = runner.cell(stack, case)
+            cell, record, words = runner.cell(stack, case)
             yield ("MATRIX", case, cell, matrix.wanted(stack, case, expected),
-                   words)
+                   record, words)
     if "CHAINS" in pages and stack in chains.CHOSEN:
         expected = chains.read_expected()
         for case in chains.CASES:
-            cell, words = runner.chain_cell(stack, case)
+            cell, record, words = runner.chain_cell(stack, case)
             yield ("CHAINS", case, cell,
-                   chains.wanted(stack.name, case.name, expected), words)
+                   chains.wanted(stack.name, case.name, expected), record,
+                   words)
 
 
 def run(chosen, pages):
-    """{page: results} and the versions of the chosen stacks."""
+    """{page: results}, {page: judgements} and the chosen stacks' versions."""
     results, versions = {page: {} for page in pages}, {}
+    judged = {page: set() for page in pages}
     with tempfile.TemporaryDirectory() as folder:
         for stack in chosen:
             began = time.monotonic()
@@ -188,16 +192,19 @@ def run(chosen, pages):
         try:
             for stack in chosen:
                 began = time.monotonic()
-                for page, case, cell, want, words in turns(runner, stack,
-                                                           pages):
+                for page, case, cell, want, record, words in turns(
+                        runner, stack, pages):
                     results[page][stack.name, case.name] = cell
+                    if record is not None:
+                        judged[page].add((case.name, cell,
+                                          judgements.of(record)))
                     if cell != want:
                         print(f"{stack.name}, {case.name}: {cell}: {words}")
                 print(f"{stack.name}: {time.monotonic() - began:.1f} s",
                       flush=True)
         finally:
             runner.stop()
-    return results, versions
+    return results, judged, versions
 
 
 def main():
@@ -215,11 +222,11 @@ def main():
     chosen = [stack for stack in stacks.STACKS
               if (not options.stacks or stack.name in options.stacks)
               and ("MATRIX" in pages or stack in chains.CHOSEN)]
-    results, versions = run(chosen, pages)
+    results, judged, versions = run(chosen, pages)
     if options.update:
         for name in pages:
             PAGES[name].PAGE.write_text(
-                PAGES[name].render(results[name], versions))
+                PAGES[name].render(results[name], judged[name], versions))
             print(f"{name}.md is written")
         return 0
     news = []
@@ -227,6 +234,10 @@ def main():
         page = PAGES[name].read_page()
         news += PAGES[name].differences(PAGES[name].parse(page)[0],
                                         results[name])
+        news += judgements.differences(judgements.parse(page), judged[name],
+                                       f"{name}.md")
+        if why := PAGES[name].misjudged(page):
+            news.append(f"{name}.md: misjudged: {why}")
         if why := PAGES[name].out_of_date(page):
             news.append(f"{name}.md is out of date: {why}")
     print("\n".join(news) or "all as in " + " and ".join(
