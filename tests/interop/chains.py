@@ -155,8 +155,4 @@ def out_of_date(text):
 
 
 def differences(committed, fresh):
-    """Lines on how two results differ, whatever their versions."""
-    return [f"{stack}, {port}: {committed.get((stack, port), matrix.UNTRIED)} "
-            f"in CHAINS.md, now {cell}"
-            for (stack, port), cell in fresh.items()
-            if committed.get((stack, port)) != cell]
+    return matrix.differences(committed, fresh, PAGE.name)

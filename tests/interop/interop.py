@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """interop.py - every TLS stack against a running mapitest
 
-usage: interop.py [--update] [--page MATRIX|CHAINS] [STACK...]
+usage: interop.py [--update] [--page MATRIX|CHAINS|HOSTILE] [STACK...]
 
 Builds and runs the clients, and compares what they and the server's records say
-with MATRIX.md and CHAINS.md; --update writes these pages instead.  With --page
+with MATRIX.md, CHAINS.md and HOSTILE.md; --update writes these pages instead.  With --page
 only that page's cases run.  With names of stacks only these run, their cells
 are compared, and no page is written.
 
@@ -12,17 +12,20 @@ SPDX-License-Identifier: MPL-2.0
 """
 
 import argparse
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import chains                                           # noqa: E402
+import hostile                                          # noqa: E402
 import judgements                                       # noqa: E402
 import matrix                                           # noqa: E402
 import stacks                                           # noqa: E402
@@ -30,7 +33,8 @@ from cases import CASES, SAME, UNDOTTED                 # noqa: E402
 from server import Mapitest, SLOW                       # noqa: E402
 
 TIMEOUT = 30 * SLOW
-PAGES = {"MATRIX": matrix, "CHAINS": chains}
+PAGES = {"MATRIX": matrix, "CHAINS": chains, "HOSTILE": hostile}
+AT_A_TIME = 4       # of the hostile ports, which are mostly waited for
 FILES = ("ca1.crt", "ca2.crt", "ca_ecdsa.crt", "client2.crt", "client2.key",
          "client2.keycrt")
 # A clock that is behind by more than a leaf's lifetime; ld.so knows $LIB.
@@ -43,10 +47,12 @@ class Runner:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.turns = 0
-        names = ("-n", SAME, "-n", UNDOTTED, "--ports", "classic,chains")
-        self.servers = {"today": Mapitest(*names),
-                        "late": Mapitest(*names, env=LATE)}
+        self.numbers = itertools.count()
+        names = ("-n", SAME, "-n", UNDOTTED, "--ports")
+        self.servers = {
+            "today": Mapitest(*names, "classic,hostile,chains",
+                              *hostile.SERVER_OPTIONS),
+            "late": Mapitest(*names, "classic,chains", env=LATE)}
         for name, server in self.servers.items():
             server.wait_ready()
             self.fetch(server, self.folder / name)
@@ -79,9 +85,9 @@ class Runner:
     def turn(self, stack, case):
         """Exit status, output and record of a turn at the case; and words."""
         server = self.servers[case.server]
-        self.turns += 1
-        test = f"{'connect' if case.connects else 'refuse'}_{self.turns}"
-        server.get(f"/?test={test}")
+        prefix = "connect" if case.connects else "refuse"
+        test = f"{prefix}_{next(self.numbers)}"
+        server.get(f"/?test={test}&port={case.port}")
         command = [*stacks.command(stack, self.folder),
                    *map(str, self.arguments(stack, case))]
         code, output, errors = run_client(command)
@@ -113,6 +119,27 @@ class Runner:
         if not refused(code, output, record["bytes_up"]):
             seen = f"{matrix.FAILED} ({seen})"
         return seen, record, words
+
+    def hostile_cell(self, stack, case):
+        """The same for HOSTILE.md."""
+        code, output, record, words = self.turn(stack, case)
+        if record is None:
+            return f"{matrix.FAILED} (no record)", None, words
+        cell = hostile.cell(case.port, code, output, record["alert_received"])
+        return cell, record, words
+
+    def hostile_turns(self, chosen):
+        """As turns() below: each port is tried by one stack after the other."""
+        def on_port(case):
+            return [("HOSTILE", stack, case,
+                     *self.hostile_cell(stack, case)) for stack in chosen]
+
+        first = sorted(hostile.CASES, key=lambda case: case.port != "slow")
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for done in pool.map(on_port, first):
+                for page, stack, case, cell, record, words in done:
+                    yield (page, stack, case, cell,
+                           hostile.ROWS[case.port].seen, record, words)
 
 
 def run_client(command):
@@ -161,20 +188,29 @@ def as_it_must(case, code, output, record):
 
 
 def turns(runner, stack, pages):
-    """(page, case, cell, what was expected, record, words) of each turn."""
+    """(page, stack, case, cell, what was expected, record, words) of each."""
     if "MATRIX" in pages:
         expected = matrix.read_expected()
         for case in CASES:
             cell, record, words = runner.cell(stack, case)
-            yield ("MATRIX", case, cell, matrix.wanted(stack, case, expected),
-                   record, words)
+            yield ("MATRIX", stack, case, cell,
+                   matrix.wanted(stack, case, expected), record, words)
     if "CHAINS" in pages and stack in chains.CHOSEN:
         expected = chains.read_expected()
         for case in chains.CASES:
             cell, record, words = runner.chain_cell(stack, case)
-            yield ("CHAINS", case, cell,
+            yield ("CHAINS", stack, case, cell,
                    chains.wanted(stack.name, case.name, expected), record,
                    words)
+
+
+def rounds(runner, chosen, pages):
+    """(title, turns)."""
+    for stack in chosen:
+        yield stack.name, turns(runner, stack, pages)
+    if "HOSTILE" in pages:
+        yield "hostile ports", runner.hostile_turns(
+            [stack for stack in chosen if stack in hostile.CHOSEN])
 
 
 def run(chosen, pages):
@@ -190,17 +226,16 @@ def run(chosen, pages):
                   f"{time.monotonic() - began:.1f} s", flush=True)
         runner = Runner(folder)
         try:
-            for stack in chosen:
+            for title, found in rounds(runner, chosen, pages):
                 began = time.monotonic()
-                for page, case, cell, want, record, words in turns(
-                        runner, stack, pages):
+                for page, stack, case, cell, want, record, words in found:
                     results[page][stack.name, case.name] = cell
                     if record is not None:
                         judged[page].add((case.name, cell,
                                           judgements.of(record)))
-                    if cell != want:
+                    if cell.partition(" (")[0] != want:
                         print(f"{stack.name}, {case.name}: {cell}: {words}")
-                print(f"{stack.name}: {time.monotonic() - began:.1f} s",
+                print(f"{title}: {time.monotonic() - began:.1f} s",
                       flush=True)
         finally:
             runner.stop()

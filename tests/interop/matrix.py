@@ -176,9 +176,9 @@ def out_of_date(text):
     return None
 
 
-def differences(committed, fresh):
+def differences(committed, fresh, page=PAGE.name):
     """Lines on how two results differ, whatever their versions."""
     return [f"{stack}, {case}: {committed.get((stack, case), UNTRIED)} in "
-            f"MATRIX.md, now {cell}"
+            f"{page}, now {cell}"
             for (stack, case), cell in fresh.items()
             if committed.get((stack, case)) != cell]
