@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import judgements
 import matrix
 from cases import Case
 from stacks import STACKS
@@ -80,8 +81,24 @@ def kind(verdict, want, have):
     return "its choice" if verdict == "may" else "right"
 
 
-def render(results, versions):
-    """The page, from {(stack, port): cell} and {stack: version}."""
+def verdict(row, cell):
+    """What mapitest must say of a client."""
+    if row.verdict == "may":
+        return "open"
+    right = (row.verdict == "accept") == (cell == ACCEPTED)
+    return "pass" if right else "fail"
+
+
+def misjudged(text):
+    """Rows of a page that contradict expected_outcomes.txt."""
+    rows = read_expected()
+    return judgements.wrong(judgements.parse(text), lambda port, cell:
+                            port in rows and verdict(rows[port], cell))
+
+
+def render(results, judged, versions):
+    """The page, from {(stack, port): cell}, {(port, cell, Judgement)} and
+    {stack: version}."""
     expected = read_expected()
     parts = [INTRODUCTION, "## Versions\n", matrix.table(
         ["stack", "version"],
@@ -91,6 +108,7 @@ def render(results, versions):
         [[port, row.verdict, *(results.get((name, port), matrix.UNTRIED)
                                for name in COLUMNS)]
          for port, row in expected.items()])]
+    parts += judgements.section(judged, expected)
     rows = []
     for name in COLUMNS:
         for port, row in expected.items():
@@ -108,7 +126,8 @@ def render(results, versions):
 def parse(text):
     """The results and versions in a page."""
     results, versions = {}, {}
-    for line in text.partition("\n## Deviations")[0].splitlines():
+    before = text.partition(f"\n## {judgements.TITLE}")[0]
+    for line in before.splitlines():
         cells = re.split(r" +\| +", line.strip("| "))
         if not line.startswith("|") or cells[0] in ("stack", "port", "---"):
             continue
@@ -126,7 +145,8 @@ def read_page():
 
 def out_of_date(text):
     """Why a page does not fit stacks and expectations; or None."""
-    page = render(*parse(text))
+    results, versions = parse(text)
+    page = render(results, judgements.parse(text), versions)
     if f"| {matrix.UNTRIED} |" in page:
         return "it lacks ports or stacks"
     if page != text:
@@ -135,8 +155,4 @@ def out_of_date(text):
 
 
 def differences(committed, fresh):
-    """Lines on how two results differ, whatever their versions."""
-    return [f"{stack}, {port}: {committed.get((stack, port), matrix.UNTRIED)} "
-            f"in CHAINS.md, now {cell}"
-            for (stack, port), cell in fresh.items()
-            if committed.get((stack, port)) != cell]
+    return matrix.differences(committed, fresh, PAGE.name)

@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """interop.py - every TLS stack against a running mapitest
 
-usage: interop.py [--update] [--page MATRIX|CHAINS] [STACK...]
+usage: interop.py [--update] [--page MATRIX|CHAINS|HOSTILE] [STACK...]
 
-Builds and runs the clients, and compares what they and the server's log say
-with MATRIX.md and CHAINS.md; --update writes these pages instead.  With --page
+Builds and runs the clients, and compares what they and the server's records say
+with MATRIX.md, CHAINS.md and HOSTILE.md; --update writes these pages instead.  With --page
 only that page's cases run.  With names of stacks only these run, their cells
 are compared, and no page is written.
 
@@ -12,24 +12,29 @@ SPDX-License-Identifier: MPL-2.0
 """
 
 import argparse
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import chains                                           # noqa: E402
+import hostile                                          # noqa: E402
+import judgements                                       # noqa: E402
 import matrix                                           # noqa: E402
 import stacks                                           # noqa: E402
-from cases import CASES, SAME, UNDOTTED                         # noqa: E402
-from server import Mapitest, SLOW, wait_for             # noqa: E402
+from cases import CASES, SAME, UNDOTTED                 # noqa: E402
+from server import Mapitest, SLOW                       # noqa: E402
 
 TIMEOUT = 30 * SLOW
-PAGES = {"MATRIX": matrix, "CHAINS": chains}
+PAGES = {"MATRIX": matrix, "CHAINS": chains, "HOSTILE": hostile}
+AT_A_TIME = 4       # of the hostile ports, which are mostly waited for
 FILES = ("ca1.crt", "ca2.crt", "ca_ecdsa.crt", "client2.crt", "client2.key",
          "client2.keycrt")
 # A clock that is behind by more than a leaf's lifetime; ld.so knows $LIB.
@@ -42,9 +47,12 @@ class Runner:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        names = ("-n", SAME, "-n", UNDOTTED, "--ports", "classic,chains")
-        self.servers = {"today": Mapitest(*names),
-                        "late": Mapitest(*names, env=LATE)}
+        self.numbers = itertools.count()
+        names = ("-n", SAME, "-n", UNDOTTED, "--ports")
+        self.servers = {
+            "today": Mapitest(*names, "classic,hostile,chains",
+                              *hostile.SERVER_OPTIONS),
+            "late": Mapitest(*names, "classic,chains", env=LATE)}
         for name, server in self.servers.items():
             server.wait_ready()
             self.fetch(server, self.folder / name)
@@ -77,40 +85,61 @@ class Runner:
     def turn(self, stack, case):
         """Exit status, output and record of a turn at the case; and words."""
         server = self.servers[case.server]
-        start = len(server.log())
+        prefix = "connect" if case.connects else "refuse"
+        test = f"{prefix}_{next(self.numbers)}"
+        server.get(f"/?test={test}&port={case.port}")
         command = [*stacks.command(stack, self.folder),
                    *map(str, self.arguments(stack, case))]
         code, output, errors = run_client(command)
         words = f"exit {code}, {output!r}\n{errors}"
-        try:
-            record = wait_for(lambda: server.connections(start))[0]
-        except AssertionError:
-            record = None
+        record, = server.api(f"/api/connections?test={test}&wait=15"
+                             )["connections"] or [None]
         return code, output, record, f"{words}\n{record}"
 
     def cell(self, stack, case):
-        """What to write for the stack's turn at the case; and its words."""
+        """What to write for the stack's turn at the case; record and words."""
         if not stack.can(case):
-            return matrix.IMPOSSIBLE, ""
+            return matrix.IMPOSSIBLE, None, ""
         code, output, record, words = self.turn(stack, case)
         if record is None:
-            return f"{matrix.FAILED} (no record)", words
+            return f"{matrix.FAILED} (no record)", None, words
         seen = what_server_saw(record, case)
         if not as_it_must(case, code, output, record):
-            return f"{matrix.FAILED} ({seen})", words
-        return seen, words
+            seen = f"{matrix.FAILED} ({seen})"
+        return seen, record, words
 
     def chain_cell(self, stack, case):
         """The same for CHAINS.md: either way of doing it may be right."""
         code, output, record, words = self.turn(stack, case)
         if record is None:
-            return f"{matrix.FAILED} (no record)", words
+            return f"{matrix.FAILED} (no record)", None, words
         if connected(case, code, output):
-            return chains.ACCEPTED, words
+            return chains.ACCEPTED, record, words
         seen = what_server_saw(record, case)
         if not refused(code, output, record["bytes_up"]):
-            return f"{matrix.FAILED} ({seen})", words
-        return seen, words
+            seen = f"{matrix.FAILED} ({seen})"
+        return seen, record, words
+
+    def hostile_cell(self, stack, case):
+        """The same for HOSTILE.md."""
+        code, output, record, words = self.turn(stack, case)
+        if record is None:
+            return f"{matrix.FAILED} (no record)", None, words
+        cell = hostile.cell(case.port, code, output, record["alert_received"])
+        return cell, record, words
+
+    def hostile_turns(self, chosen):
+        """As turns() below: each port is tried by one stack after the other."""
+        def on_port(case):
+            return [("HOSTILE", stack, case,
+                     *self.hostile_cell(stack, case)) for stack in chosen]
+
+        first = sorted(hostile.CASES, key=lambda case: case.port != "slow")
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for done in pool.map(on_port, first):
+                for page, stack, case, cell, record, words in done:
+                    yield (page, stack, case, cell,
+                           hostile.ROWS[case.port].seen, record, words)
 
 
 def run_client(command):
@@ -159,24 +188,35 @@ def as_it_must(case, code, output, record):
 
 
 def turns(runner, stack, pages):
-    """(page, case, cell, what was expected, words) of all of a stack's."""
+    """(page, stack, case, cell, what was expected, record, words) of each."""
     if "MATRIX" in pages:
         expected = matrix.read_expected()
         for case in CASES:
-            cell, words = runner.cell(stack, case)
-            yield ("MATRIX", case, cell, matrix.wanted(stack, case, expected),
-                   words)
+            cell, record, words = runner.cell(stack, case)
+            yield ("MATRIX", stack, case, cell,
+                   matrix.wanted(stack, case, expected), record, words)
     if "CHAINS" in pages and stack in chains.CHOSEN:
         expected = chains.read_expected()
         for case in chains.CASES:
-            cell, words = runner.chain_cell(stack, case)
-            yield ("CHAINS", case, cell,
-                   chains.wanted(stack.name, case.name, expected), words)
+            cell, record, words = runner.chain_cell(stack, case)
+            yield ("CHAINS", stack, case, cell,
+                   chains.wanted(stack.name, case.name, expected), record,
+                   words)
+
+
+def rounds(runner, chosen, pages):
+    """(title, turns)."""
+    for stack in chosen:
+        yield stack.name, turns(runner, stack, pages)
+    if "HOSTILE" in pages:
+        yield "hostile ports", runner.hostile_turns(
+            [stack for stack in chosen if stack in hostile.CHOSEN])
 
 
 def run(chosen, pages):
-    """{page: results} and the versions of the chosen stacks."""
+    """{page: results}, {page: judgements} and the chosen stacks' versions."""
     results, versions = {page: {} for page in pages}, {}
+    judged = {page: set() for page in pages}
     with tempfile.TemporaryDirectory() as folder:
         for stack in chosen:
             began = time.monotonic()
@@ -186,18 +226,20 @@ def run(chosen, pages):
                   f"{time.monotonic() - began:.1f} s", flush=True)
         runner = Runner(folder)
         try:
-            for stack in chosen:
+            for title, found in rounds(runner, chosen, pages):
                 began = time.monotonic()
-                for page, case, cell, want, words in turns(runner, stack,
-                                                           pages):
+                for page, stack, case, cell, want, record, words in found:
                     results[page][stack.name, case.name] = cell
-                    if cell != want:
+                    if record is not None:
+                        judged[page].add((case.name, cell,
+                                          judgements.of(record)))
+                    if cell.partition(" (")[0] != want:
                         print(f"{stack.name}, {case.name}: {cell}: {words}")
-                print(f"{stack.name}: {time.monotonic() - began:.1f} s",
+                print(f"{title}: {time.monotonic() - began:.1f} s",
                       flush=True)
         finally:
             runner.stop()
-    return results, versions
+    return results, judged, versions
 
 
 def main():
@@ -215,11 +257,11 @@ def main():
     chosen = [stack for stack in stacks.STACKS
               if (not options.stacks or stack.name in options.stacks)
               and ("MATRIX" in pages or stack in chains.CHOSEN)]
-    results, versions = run(chosen, pages)
+    results, judged, versions = run(chosen, pages)
     if options.update:
         for name in pages:
             PAGES[name].PAGE.write_text(
-                PAGES[name].render(results[name], versions))
+                PAGES[name].render(results[name], judged[name], versions))
             print(f"{name}.md is written")
         return 0
     news = []
@@ -227,6 +269,10 @@ def main():
         page = PAGES[name].read_page()
         news += PAGES[name].differences(PAGES[name].parse(page)[0],
                                         results[name])
+        news += judgements.differences(judgements.parse(page), judged[name],
+                                       f"{name}.md")
+        if why := PAGES[name].misjudged(page):
+            news.append(f"{name}.md: misjudged: {why}")
         if why := PAGES[name].out_of_date(page):
             news.append(f"{name}.md is out of date: {why}")
     print("\n".join(news) or "all as in " + " and ".join(

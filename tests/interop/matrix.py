@@ -10,6 +10,7 @@ SPDX-License-Identifier: MPL-2.0
 import re
 from pathlib import Path
 
+import judgements
 from cases import CASES
 from stacks import STACKS
 
@@ -92,6 +93,21 @@ def wanted(stack, case, expected):
     return OK
 
 
+def verdict(case, cell):
+    """What a client is judged by: its name for the test; but on a port that a
+    good client leaves, that port."""
+    if case.port == "tls12" and case.connects:
+        return "fail"
+    return "fail" if cell.startswith(FAILED) else "pass"
+
+
+def misjudged(text):
+    """Rows of a page that contradict expected_outcomes.txt."""
+    cases = {case.name: case for case in CASES}
+    return judgements.wrong(judgements.parse(text), lambda name, cell:
+                            name in cases and verdict(cases[name], cell))
+
+
 def deviations(results, versions):
     expected = read_expected()
     rows = []
@@ -106,8 +122,9 @@ def deviations(results, versions):
     return rows
 
 
-def render(results, versions):
-    """The page, from {(stack, case): cell} and {stack: version}."""
+def render(results, judged, versions):
+    """The page, from {(stack, case): cell}, {(case, cell, Judgement)} and
+    {stack: version}."""
     parts = [INTRODUCTION, "## Versions\n", table(
         ["stack", "version"],
         [[s.name, versions.get(s.name, UNTRIED)] for s in STACKS])]
@@ -116,6 +133,7 @@ def render(results, versions):
             ["stack", *(case.name for case in cases)],
             [[stack.name, *(results.get((stack.name, case.name), UNTRIED)
                             for case in cases)] for stack in STACKS])]
+    parts += judgements.section(judged, [case.name for case in CASES])
     rows = deviations(results, versions)
     parts += ["\n## Deviations\n", DEVIATIONS + "\n", table(
         ["stack", "version", "case", "expected", "seen", "why"], rows)
@@ -126,7 +144,8 @@ def render(results, versions):
 def parse(text):
     """The results and versions in a page."""
     results, versions, columns = {}, {}, []
-    for line in text.partition("\n## Deviations")[0].splitlines():
+    before = text.partition(f"\n## {judgements.TITLE}")[0]
+    for line in before.splitlines():
         if not line.startswith("|"):
             columns = []
             continue
@@ -149,7 +168,7 @@ def read_page():
 def out_of_date(text):
     """Why a page does not fit cases, stacks and expectations; or None."""
     results, versions = parse(text)
-    page = render(results, versions)
+    page = render(results, judgements.parse(text), versions)
     if f"| {UNTRIED} |" in page:
         return "it lacks cases or stacks"
     if page != text:
@@ -157,9 +176,9 @@ def out_of_date(text):
     return None
 
 
-def differences(committed, fresh):
+def differences(committed, fresh, page=PAGE.name):
     """Lines on how two results differ, whatever their versions."""
     return [f"{stack}, {case}: {committed.get((stack, case), UNTRIED)} in "
-            f"MATRIX.md, now {cell}"
+            f"{page}, now {cell}"
             for (stack, case), cell in fresh.items()
             if committed.get((stack, case)) != cell]

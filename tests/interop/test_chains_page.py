@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import chains                                           # noqa: E402
+import judgements                                       # noqa: E402
 
 PAGE = chains.read_page()
 REMEDY = "run tests/run interop --update and look at what it changes"
@@ -52,3 +53,20 @@ def test_kinds_of_deviations():
         ("refuse", "42", "42"), ("may", "+", "+"))]
     assert kinds == ["wrong", "wrong", "its choice", "wrong", "another alert",
                      "right", None, None]
+
+
+def test_every_cell_is_judged():
+    """A way to end a case of which nothing is known that the server said."""
+    results, _ = chains.parse(PAGE)
+    assert {(port, cell) for (_, port), cell in results.items()} == {
+        row[:2] for row in judgements.parse(PAGE)}
+
+
+def test_judgements_are_right():
+    """A verdict that lets a client pass which accepts what it must refuse."""
+    assert chains.misjudged(PAGE) == []
+    row = next(l for l in PAGE.splitlines()
+               if l.startswith("| chain_no_certsign | + | orderly |"))
+    bad = PAGE.replace(row, row.replace("fail", "pass"))
+    assert [found[:2] for found in chains.misjudged(bad)] == [
+        ("chain_no_certsign", chains.ACCEPTED)]

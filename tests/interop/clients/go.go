@@ -21,13 +21,19 @@ var versions = map[string]uint16{
 }
 
 func readMessage(stream io.Reader) (string, error) {
-	var header uint16
-	if err := binary.Read(stream, binary.LittleEndian, &header); err != nil {
-		return "", err
+	text := ""
+	for header := uint16(0); header&1 == 0; {
+		err := binary.Read(stream, binary.LittleEndian, &header)
+		if err != nil {
+			return "", err
+		}
+		payload := make([]byte, header>>1)
+		if _, err := io.ReadFull(stream, payload); err != nil {
+			return "", err
+		}
+		text += string(payload)
 	}
-	payload := make([]byte, header>>1)
-	_, err := io.ReadFull(stream, payload)
-	return string(payload), err
+	return text, nil
 }
 
 func exchange(stream io.ReadWriter) (string, error) {

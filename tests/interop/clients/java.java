@@ -56,8 +56,15 @@ class MapiClient {
     }
 
     static String readMessage(DataInputStream in) throws IOException {
-        int header = in.readUnsignedByte() | in.readUnsignedByte() << 8;
-        return new String(in.readNBytes(header >> 1), "UTF-8");
+        StringBuilder text = new StringBuilder();
+        int header;
+        do {
+            header = in.readUnsignedByte() | in.readUnsignedByte() << 8;
+            byte[] block = new byte[header >> 1];
+            in.readFully(block);
+            text.append(new String(block, "UTF-8"));
+        } while ((header & 1) == 0);
+        return text.toString();
     }
 
     /* null: the JDK's own trust store */

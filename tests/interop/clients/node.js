@@ -9,11 +9,18 @@ const [address, port, name, ca, version, cert, key, alpn] =
     process.argv.slice(2);
 const response = Buffer.from("LIT:monetdb:{SHA1}0123456789:sql:test:");
 
-// The payload of the first complete message in data, or null.
+// The first complete message in data and where it ends, or null.
 function firstMessage(data) {
-    if (data.length < 2) return null;
-    const end = 2 + (data.readUInt16LE(0) >> 1);
-    return data.length < end ? null : data.subarray(2, end);
+    const blocks = [];
+    for (let at = 0; data.length >= at + 2; ) {
+        const header = data.readUInt16LE(at);
+        const end = at + 2 + (header >> 1);
+        if (data.length < end) return null;
+        blocks.push(data.subarray(at + 2, end));
+        if (header & 1) return { text: Buffer.concat(blocks), end };
+        at = end;
+    }
+    return null;
 }
 
 const socket = tls.connect({
@@ -35,17 +42,18 @@ socket.on("data", (chunk) => {
     received = Buffer.concat([received, chunk]);
     const message = firstMessage(received);
     if (message === null) return;
-    received = received.subarray(2 + message.length);
+    received = received.subarray(message.end);
     if (challenge === null) {
-        challenge = message;
+        challenge = message.text;
         socket.write(Buffer.from([response.length << 1 | 1, 0]));
         socket.write(response);
     } else {
-        reply = message;
+        reply = message.text;
+        socket.end();
     }
 });
 socket.on("end", () => {
-    if (reply) console.log(reply.toString());
+    if (reply !== null) console.log(reply.toString());
     else fail("no reply");
 });
 socket.on("error", (error) => fail(error.message));

@@ -12,11 +12,20 @@ RESPONSE = b"LIT:monetdb:{SHA1}0123456789:sql:test:"
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
+def read(stream, length):
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError("half a message")
+    return data
+
+
 def read_message(stream):
-    header = int.from_bytes(stream.read(2), "little")
-    if header & 1 == 0:
-        raise EOFError("no message")
-    return stream.read(header >> 1)
+    text, last = b"", 0
+    while not last:
+        header = int.from_bytes(read(stream, 2), "little")
+        text += read(stream, header >> 1)
+        last = header & 1
+    return text
 
 
 def main(address, port, name, ca, version, cert, key, alpn):

@@ -25,11 +25,15 @@ fn private_key(path: &str) -> Result<PrivateKey, Box<dyn Error>> {
 }
 
 fn read_message(stream: &mut impl Read) -> Result<String, Box<dyn Error>> {
+    let mut text = Vec::new();
     let mut header = [0; 2];
-    stream.read_exact(&mut header)?;
-    let mut payload = vec![0; (u16::from_le_bytes(header) >> 1).into()];
-    stream.read_exact(&mut payload)?;
-    Ok(String::from_utf8(payload)?)
+    while header[0] & 1 == 0 {
+        stream.read_exact(&mut header)?;
+        let mut payload = vec![0; (u16::from_le_bytes(header) >> 1).into()];
+        stream.read_exact(&mut payload)?;
+        text.append(&mut payload);
+    }
+    Ok(String::from_utf8(text)?)
 }
 
 fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
