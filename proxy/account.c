@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "proxy/outcome.h"
-#include "proxy/ports.h"
 
 /* Every byte may become four: \xHH. */
 #define ESCAPED_ROOM (4 * 255 + 1)
@@ -98,7 +97,8 @@ account_time(double when)
 }
 
 json_t *
-account_json(const struct event *e, const char *name)
+account_json(const struct event *e, const char *name,
+             const struct port_policy *row)
 {
     char client[NET_TEXT_MAX];
     struct outcome outcome;
@@ -107,8 +107,7 @@ account_json(const struct event *e, const char *name)
                                 seconds_json(e->backend_seconds), "total",
                                 seconds_json(e->total_seconds));
 
-    /* No port of the operator's own has the name of one in the table. */
-    outcome_classify(e, port_find(name), &outcome);
+    outcome_classify(e, row, &outcome);
     return json_pack(
         "{s:s, s:I, s:s, s:s, s:i, s:o, s:s, s:o, s:b, s:o, s:o, s:I, s:I, "
         "s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:o}",

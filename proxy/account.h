@@ -13,9 +13,12 @@
 #include <stddef.h>
 
 #include "proxy/event.h"
+#include "proxy/ports.h"
 
-/* What the log has of a connection; port is the name of its port. */
-json_t *account_json(const struct event *event, const char *port);
+/* What the log has of a connection; port is the name of its port, row that of
+ * the port table, NULL for an operator's own port. */
+json_t *account_json(const struct event *event, const char *port,
+                     const struct port_policy *row);
 
 /* "2026-11-21T06:40:00.123Z", from seconds since 1970. */
 json_t *account_time(double when);

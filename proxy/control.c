@@ -38,13 +38,15 @@ take_event(struct control *control, const struct event *event,
            struct slice packed)
 {
     const struct chart_port *port;
+    const struct port_policy *row;
 
     if (event->port >= PORTS_MAX)
         return;
     port = &control->chart->ports[event->port];
-    journal_write(event, port->name);
-    records_add(control->records, event, packed, port->name,
-                port->crew == CREW_TEST ? port_find(port->name) : NULL);
+    /* An operator's port may have the name of a row that is not open. */
+    row = port->crew == CREW_TEST ? port_find(port->name) : NULL;
+    journal_write(event, port->name, row);
+    records_add(control->records, event, packed, port->name, row);
 }
 
 /* Read a message of events; false if there is none. */

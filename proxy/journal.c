@@ -73,12 +73,13 @@ journal_line(const struct event *e, const char *name, char *out, size_t room)
 }
 
 void
-journal_write(const struct event *event, const char *name)
+journal_write(const struct event *event, const char *name,
+              const struct port_policy *row)
 {
     enum log_level level = outcome_level(event);
     char line[4096];
 
     if (log_wants(level))
         log_record(level, journal_line(event, name, line, sizeof line),
-                   log_has_fields() ? account_json(event, name) : NULL);
+                   log_has_fields() ? account_json(event, name, row) : NULL);
 }

@@ -9,9 +9,12 @@
 #include <stddef.h>
 
 #include "proxy/event.h"
+#include "proxy/ports.h"
 
-/* Write the line for an event of port `name` to the log, in either format. */
-void journal_write(const struct event *event, const char *name);
+/* Write the line for an event of port `name` to the log, in either format; row
+ * as in account.h. */
+void journal_write(const struct event *event, const char *name,
+                   const struct port_policy *row);
 
 /* The line of the text format: port, peer, TLS, what happened.  Returns out. */
 char *journal_line(const struct event *event, const char *name, char *out,

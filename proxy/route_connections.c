@@ -32,7 +32,7 @@ record_json(const struct record *record)
     json_t *json;
 
     records_view(record, &view);
-    json = account_json(&view.event, record->port);
+    json = account_json(&view.event, record->port, record->row);
     json_object_del(json, "event");
     if (record->row == NULL) /* an operator's backend is nobody's business */
         json_object_set_new(json, "backend", json_null());

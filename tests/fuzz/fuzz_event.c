@@ -284,11 +284,11 @@ check_journal(const struct event *event, const char *name, size_t room)
     free(small);
 
     begin_catching(LOG_TEXT);
-    journal_write(event, name);
+    journal_write(event, name, NULL);
     end_catching(logged, sizeof logged);
     REQUIRE(fuzz_is_printable(logged));
     begin_catching(LOG_JSON);
-    journal_write(event, name);
+    journal_write(event, name, NULL);
     end_catching(logged, sizeof logged);
     REQUIRE(fuzz_is_printable(logged));
     json = load(logged, "message");

@@ -44,7 +44,7 @@ show(const struct record *record)
     json_t *json;
 
     records_view(record, &view);
-    json = account_json(&view.event, record->port);
+    json = account_json(&view.event, record->port, record->row);
     REQUIRE(json_is_object(json));
     json_decref(json);
     json = account_time(record->accepted);
