@@ -3,10 +3,10 @@
 
 usage: interop.py [--update] [--page MATRIX|CHAINS|HOSTILE] [STACK...]
 
-Builds and runs the clients, and compares what they and the server's records say
-with MATRIX.md, CHAINS.md and HOSTILE.md; --update writes these pages instead.
-With --page only that page's cases run.  With names of stacks only these run,
-their cells are compared, and no page is written.
+Builds and runs the clients, and compares what they do, and what the server says
+of it, with MATRIX.md, CHAINS.md and HOSTILE.md; --update writes these pages
+instead.  With --page only that page's cases run.  With names of stacks only
+these run, their cells are compared, and no page is written.
 
 SPDX-License-Identifier: MPL-2.0
 """
