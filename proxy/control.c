@@ -17,8 +17,9 @@
 #include "proxy/records.h"
 #include "proxy/routes.h"
 
-/* Messages read in one turn: HTTP must not starve behind them. */
-#define EVENT_TURN 4
+/* Messages read in one turn: HTTP must not starve behind them, nor they behind
+ * all the requests that libmicrohttpd answers in one of its own. */
+#define EVENT_TURN 64
 
 struct control {
     const struct control_task *task;

@@ -209,8 +209,7 @@ demand_of(const struct port_policy *row, enum test_kind kind,
     case EXPECT_ACCEPT:
         return named ? by_name(kind) : DEMAND_CONNECT;
     case EXPECT_REFUSE:
-        return named && row->judge == JUDGE_HANDSHAKE ? by_name(kind)
-                                                      : by_judge(row);
+        return named ? by_name(kind) : by_judge(row);
     case EXPECT_MAY:
         return DEMAND_MAY;
     }

@@ -9,7 +9,9 @@ SPDX-License-Identifier: MPL-2.0
 import gzip
 import http.client
 import json
+import os
 import re
+import signal
 import socket
 import urllib.parse
 import uuid
@@ -445,3 +447,27 @@ def test_own_records_only(make_network, start):
         assert sum(report["summary"].values()) <= 1
     others = ask("/api/connections?client=192.0.2.1", "127.0.0.1")
     assert others["connections"] == []
+
+
+def test_records_keep_up_with_questions(start):
+    """Records that come later, or are lost, the more clients ask for them."""
+    server = start("--ports", "classic", "--workers", 1)
+    control, = server.processes("control")
+    asked, came = 10, 150
+    ask = b"GET /api/connections?limit=0 HTTP/1.1\r\nHost: x\r\n\r\n"
+    with Raw((server.host, server.base)) as stream:
+        stream.send(ask)
+        stream.recv()
+        os.kill(control, signal.SIGSTOP)    # all of it is there at once
+        try:
+            for _ in range(came):
+                with Raw(server.address("plain")) as client:
+                    mapi.login(client)
+            stream.send(asked * ask)
+        finally:
+            os.kill(control, signal.SIGCONT)
+        answers = b""
+        while answers.count(b'"next"') < asked:
+            answers += stream.recv_exactly(1)
+    # The last ones may have been on their way still.
+    assert int(re.findall(rb'"next": (\d+)', answers)[-1]) > came * 2 / 3
