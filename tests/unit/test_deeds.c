@@ -95,6 +95,7 @@ close_pair(struct pair *pair)
     SSL_free(pair->client);
     close(pair->client_fd);
     endpoint_close(&pair->end);
+    event_clear(&pair->event);
     SSL_CTX_free(pair->context);
     pool_clear(&pair->pool);
 }
