@@ -168,6 +168,8 @@ forbid(bool seccomp, bool landlock, int error)
     static const char *const calls[] = {"landlock_create_ruleset",
                                         "landlock_add_rule",
                                         "landlock_restrict_self"};
+    const struct scmp_arg_cmp sets_filter = {
+        .arg = 0, .op = SCMP_CMP_EQ, .datum_a = PR_SET_SECCOMP};
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     uint32_t action = SCMP_ACT_ERRNO((uint32_t)error);
 
@@ -176,8 +178,7 @@ forbid(bool seccomp, bool landlock, int error)
                          0);
     if (seccomp) {
         seccomp_rule_add(filter, action, SCMP_SYS(seccomp), 0);
-        seccomp_rule_add(filter, action, SCMP_SYS(prctl), 1,
-                         SCMP_A0(SCMP_CMP_EQ, PR_SET_SECCOMP));
+        seccomp_rule_add(filter, action, SCMP_SYS(prctl), 1, sets_filter);
     }
     if (seccomp_load(filter) != 0)
         _exit(NOT_ENTERED);
