@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "proxy/keyed.h"
@@ -34,6 +35,15 @@ struct bindings {
     struct bound *first, *last;
     struct bound *buckets[BUCKETS];
 };
+
+double
+bindings_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
 
 struct bindings *
 bindings_new(void)

@@ -6,6 +6,9 @@
  * test that was bound when it was accepted; as its record arrives when it is
  * over, a client's bindings are kept with their times.
  *
+ * Times are seconds since boot: who sets the clock moves no connection into
+ * another test.
+ *
  * Everything is bounded, and what is oldest goes first: 10,000 clients, 256
  * bindings of each, 50,000 of all.
  *
@@ -36,14 +39,17 @@ struct binding {
     uint64_t number;  /* counts all bindings; a later one has a higher one */
 };
 
+/* Now, for all processes. */
+double bindings_now(void);
+
 /* None yet; NULL with the reason logged. */
 struct bindings *bindings_new(void);
 
 /*
- * Bind a name to the client from now on, in seconds since 1970, for the port of
- * that index or for BINDINGS_ALL_PORTS, which ends those for one port, too.  An
- * empty name binds none.  False: such a name cannot be kept (too long, or a NUL
- * in it), and everything stays as it was.
+ * Bind a name to the client from now on, for the port of that index or for
+ * BINDINGS_ALL_PORTS, which ends those for one port, too.  An empty name binds
+ * none.  False: such a name cannot be kept (too long, or a NUL in it), and
+ * everything stays as it was.
  */
 bool bindings_bind(struct bindings *bindings, const struct client *client,
                    double now, int port, const char *name, size_t length);

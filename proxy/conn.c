@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "proxy/bindings.h"
 #include "proxy/conn_state.h"
 #include "proxy/vitals.h"
 
@@ -328,6 +329,7 @@ begin_event(struct conn *c, const struct net_address *peer)
     /* Not the loop's time, which may be older than what the client has just
      * told control: which test this connection belongs to. */
     e->accepted = ev_time();
+    e->since_boot = bindings_now();
     e->port = (uint16_t)c->service->port.index;
     e->client = *peer;
     e->tls = c->service->context != NULL;

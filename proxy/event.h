@@ -73,8 +73,9 @@ struct event_bytes {
 
 struct event {
     uint64_t id;
-    double accepted; /* seconds since 1970 */
-    uint16_t port;   /* its index among all ports */
+    double accepted;   /* seconds since 1970 */
+    double since_boot; /* the same moment by a clock that nobody sets */
+    uint16_t port;     /* its index among all ports */
     struct net_address client;
     struct net_address
         via; /* the load balancer that named it; length 0: none */

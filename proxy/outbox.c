@@ -157,6 +157,7 @@ is_valid(const struct event *event)
            && (unsigned)event->mapi <= MAPI_COMPLETE
            && is_address(&event->client) && is_address(&event->via)
            && fabs(event->accepted) < SECONDS_MAX
+           && fabs(event->since_boot) < SECONDS_MAX
            && fabsf(event->handshake_seconds) < SECONDS_MAX
            && fabsf(event->backend_seconds) < SECONDS_MAX
            && fabsf(event->total_seconds) < SECONDS_MAX

@@ -168,8 +168,8 @@ follows(const struct record *redirect, const struct record *other)
            && strcmp(redirect->row->target, other->row->name) == 0
            && other->mapi >= MAPI_RESPONSE
            && other->binding <= redirect->binding
-           && other->accepted >= redirect->accepted
-           && other->accepted <= redirect->ended + VERDICT_TARGET_SECONDS;
+           && other->began >= redirect->began
+           && other->began <= redirect->ended + VERDICT_TARGET_SECONDS;
 }
 
 /* The two may arrive in any order. */
@@ -217,7 +217,7 @@ is_often(const double *times, size_t count, double when)
 static void
 count_visits(struct records *records, const struct record *record)
 {
-    double times[4 * VERDICT_COUNT_MOST] = {record->accepted};
+    double times[4 * VERDICT_COUNT_MOST] = {record->began};
     size_t count = 1;
     unsigned steps = LOOK_BACK;
 
@@ -228,9 +228,9 @@ count_visits(struct records *records, const struct record *record)
          other = older(records, other, &steps))
         if (other->row == record->row && other->binding == record->binding
             && !other->probe)
-            times[count++] = other->accepted;
+            times[count++] = other->began;
     qsort(times, count, sizeof times[0], by_time);
-    if (is_often(times, count, record->accepted))
+    if (is_often(times, count, record->began))
         revise(records, record, REVISION_TOO_OFTEN);
 }
 
@@ -308,13 +308,14 @@ records_add(struct records *records, const struct event *event,
             const struct port_policy *row)
 {
     struct client client = client_of(&event->client);
-    struct binding test =
-        bindings_find(records->bindings, &client, event->port, event->accepted);
+    struct binding test = bindings_find(records->bindings, &client, event->port,
+                                        event->since_boot);
     struct record_counters *counters = counters_of(records, event->port, port);
     struct record record = {
         .binding = test.number,
         .accepted = event->accepted,
-        .ended = event->accepted + (double)event->total_seconds,
+        .began = event->since_boot,
+        .ended = event->since_boot + (double)event->total_seconds,
         .client = client,
         .row = row,
         .mapi = outcome_mapi(event),

@@ -44,6 +44,7 @@ struct record {
                           for the same client and port */
     uint64_t binding;  /* of the test: a higher one was bound later; 0: none */
     double accepted;   /* seconds since 1970 */
+    double began;      /* the same moment, and the end, since boot */
     double ended;
     struct client client;
     const struct port_policy *row; /* NULL: an operator's port */

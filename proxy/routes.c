@@ -175,7 +175,7 @@ bind_test(const struct routes_context *context,
         port = chart_find(context->chart, asked.port.bytes);
     if (asked.port.given && port == NULL)
         return; /* not on all ports instead */
-    (void)bindings_bind(context->bindings, &client, routes_now(),
+    (void)bindings_bind(context->bindings, &client, bindings_now(),
                         port != NULL ? (int)(port - context->chart->ports)
                                      : BINDINGS_ALL_PORTS,
                         asked.test.bytes, asked.test.length);

@@ -48,11 +48,13 @@ arrive(struct records *records, const struct event *event, const char *port,
 {
     static struct outbox outbox;
     const uint8_t *at = outbox.message;
-    struct event taken;
+    struct event sent = *event, taken;
     size_t length;
 
+    if (sent.since_boot == 0)
+        sent.since_boot = sent.accepted; /* booted in 1970 */
     outbox = (struct outbox){.channel = -1};
-    outbox_add(&outbox, event);
+    outbox_add(&outbox, &sent);
     length = outbox.length;
     if (outbox_take(&at, &length, &taken))
         records_add(records, &taken,

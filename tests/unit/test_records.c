@@ -320,6 +320,24 @@ memory_is_flat(void **state)
     finish();
 }
 
+/* Would catch a connection that becomes another test's because somebody has
+ * set the clock back. */
+static void
+who_sets_the_clock_changes_no_test(void **state)
+{
+    struct event event = arrival(1, "127.0.0.1");
+
+    (void)state;
+    begin(10);
+    bind_name("127.0.0.1", 1000, BINDINGS_ALL_PORTS, "connect_old");
+    bind_name("127.0.0.1", 2000, BINDINGS_ALL_PORTS, "connect_new");
+    event.since_boot = 2000.5;
+    event.accepted = 1999.5;
+    arrive(records, &event, "server1", port_find("server1"));
+    assert_string_equal(records_get(records, 1)->test, "connect_new");
+    finish();
+}
+
 int
 main(void)
 {
@@ -332,6 +350,7 @@ main(void)
         cmocka_unit_test(order_of_arrival_does_not_matter),
         cmocka_unit_test(counters_are_of_the_port_that_has_the_index),
         cmocka_unit_test(memory_is_flat),
+        cmocka_unit_test(who_sets_the_clock_changes_no_test),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
