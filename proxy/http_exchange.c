@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "proxy/http_exchange.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -90,6 +91,23 @@ plain_reply(struct http_reply *reply, unsigned status, const char *text)
         reply->length = 0;
 }
 
+/* The same in the form of the resource: under /api/ everything is JSON. */
+static void
+error_reply(struct http_reply *reply, const struct exchange *exchange,
+            unsigned status, const char *sentence)
+{
+    static const char api[] = "/api/";
+    bool json = exchange->length >= sizeof api - 1
+                && memcmp(exchange->target, api, sizeof api - 1) == 0;
+    char text[128];
+
+    snprintf(text, sizeof text, json ? "{\"error\": \"%s\"}\n" : "%s\n",
+             sentence);
+    plain_reply(reply, status, text);
+    if (json)
+        reply->type = "application/json";
+}
+
 /* An answer's body, counted until it is sent or its connection is over. */
 struct body {
     struct http *http;
@@ -127,16 +145,16 @@ make_response(struct http *http, struct http_reply *reply)
 }
 
 static enum MHD_Result
-respond(struct http *http, struct MHD_Connection *connection,
-        struct http_reply *reply)
+respond(const struct exchange *exchange, struct http_reply *reply)
 {
+    struct http *http = exchange->http;
     struct MHD_Response *response;
     enum MHD_Result result;
 
     if (reply->length > ANSWER_SMALL
         && reply->length + http->counters.unread > UNREAD_MOST)
-        plain_reply(reply, MHD_HTTP_SERVICE_UNAVAILABLE,
-                    "too many large answers are not read yet\n");
+        error_reply(reply, exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
+                    "too many large answers are not read yet");
     response = make_response(http, reply);
     if (response == NULL)
         return MHD_NO;
@@ -147,7 +165,7 @@ respond(struct http *http, struct MHD_Connection *connection,
                             "no-store");
     if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    result = MHD_queue_response(connection, reply->status, response);
+    result = MHD_queue_response(exchange->connection, reply->status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -212,9 +230,8 @@ static enum MHD_Result
 answer(struct exchange *exchange)
 {
     struct http *http = exchange->http;
-    struct MHD_Connection *connection = exchange->connection;
     const char *accept = MHD_lookup_connection_value(
-        connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+        exchange->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     const char *mark = memchr(exchange->target, '?', exchange->length);
     const char *end = exchange->target + exchange->length;
     char path[PATH_ROOM];
@@ -229,10 +246,11 @@ answer(struct exchange *exchange)
 
     if (!urlpath_decode(exchange->target, exchange->length, path,
                         sizeof path)) {
-        plain_reply(&reply, MHD_HTTP_BAD_REQUEST, "no such path can exist\n");
-        return respond(http, connection, &reply);
+        error_reply(&reply, exchange, MHD_HTTP_BAD_REQUEST,
+                    "no such path can exist");
+        return respond(exchange, &reply);
     }
-    client_address(connection, &request.client);
+    client_address(exchange->connection, &request.client);
     if (!exchange->waited)
         request.waiting = holding_has_place(&http->holding, &request.client)
                               ? HTTP_MAY_WAIT
@@ -247,7 +265,7 @@ answer(struct exchange *exchange)
     }
     if (reply.status == 0)
         plain_reply(&reply, MHD_HTTP_NOT_FOUND, "not found\n");
-    return respond(http, connection, &reply);
+    return respond(exchange, &reply);
 }
 
 enum MHD_Result
@@ -258,6 +276,8 @@ exchange_answer(void *cls, struct MHD_Connection *connection, const char *url,
     struct exchange *exchange = *state;
     struct http_reply reply = {0};
 
+    (void)cls;
+    (void)connection;
     (void)url;
     (void)version;
     (void)upload;
@@ -265,9 +285,9 @@ exchange_answer(void *cls, struct MHD_Connection *connection, const char *url,
         return MHD_NO; /* there was no memory for it */
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0
         && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        plain_reply(&reply, MHD_HTTP_METHOD_NOT_ALLOWED,
-                    "only GET and HEAD are allowed here\n");
-        return respond(cls, connection, &reply);
+        error_reply(&reply, exchange, MHD_HTTP_METHOD_NOT_ALLOWED,
+                    "only GET and HEAD are allowed here");
+        return respond(exchange, &reply);
     }
     if (!exchange->seen) { /* the headers; the body, if any, is dropped */
         exchange->seen = true;

@@ -159,6 +159,8 @@ def test_other_methods(shared, method, path):
     assert reply.status == 405
     allowed = {word.strip() for word in reply.getheader("Allow").split(",")}
     assert {"GET", "HEAD"} <= allowed
+    if path.startswith("/api/"):
+        assert "GET" in json.loads(reply.body)["error"]
 
 
 @pytest.mark.parametrize("path", [
