@@ -26,10 +26,19 @@ bytes_json(const struct event_bytes *bytes)
     return account_bytes(bytes->bytes, bytes->length);
 }
 
+/* What no JSON can hold, a text that is not UTF-8 or no number, only comes from
+ * a worker that is not itself any more: it is left out, not the record. */
+static json_t *
+or_null(json_t *json)
+{
+    return json != NULL ? json : json_null();
+}
+
 static json_t *
 text_json(const char *text)
 {
-    return text == NULL || *text == '\0' ? json_null() : json_string(text);
+    return text == NULL || *text == '\0' ? json_null()
+                                         : or_null(json_string(text));
 }
 
 static json_t *
@@ -67,7 +76,7 @@ alert_json(int alert)
 static json_t *
 seconds_json(float seconds)
 {
-    return seconds < 0 ? json_null() : json_real((double)seconds);
+    return seconds < 0 ? json_null() : or_null(json_real((double)seconds));
 }
 
 static json_t *
