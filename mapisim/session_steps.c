@@ -67,6 +67,23 @@ flush(struct session *s, int flags)
     return IO_AGAIN;
 }
 
+/* True once all of unsent is sent; otherwise *step is what comes of it. */
+static bool
+sends(struct session *s, int flags, enum step *step)
+{
+    switch (flush(s, flags)) {
+    case IO_AGAIN:
+        *step = STEP_WAIT;
+        return false;
+    case IO_END:
+        *step = session_end(s, ENDING_LEFT);
+        return false;
+    case IO_OK:
+        break;
+    }
+    return true;
+}
+
 /* Make the last message: from the header, else as configured. */
 static void
 prepare_reply(struct session *s, struct slice text)
@@ -175,14 +192,10 @@ step_header(struct session *s)
 static enum step
 step_challenge(struct session *s)
 {
-    switch (flush(s, 0)) {
-    case IO_AGAIN:
-        return STEP_WAIT;
-    case IO_END:
-        return session_end(s, ENDING_LEFT);
-    case IO_OK:
-        break;
-    }
+    enum step step;
+
+    if (!sends(s, 0, &step))
+        return step;
     frame_begin(&s->response, SESSION_RESPONSE_MAX);
     return session_enter(s, SESSION_RESPONSE);
 }
@@ -258,29 +271,21 @@ step_response(struct session *s)
 static enum step
 step_answer(struct session *s)
 {
-    switch (flush(s, 0)) {
-    case IO_AGAIN:
-        return STEP_WAIT;
-    case IO_END:
-        return session_end(s, ENDING_LEFT);
-    case IO_OK:
-        break;
-    }
+    enum step step;
+
+    if (!sends(s, 0, &step))
+        return step;
     return session_enter(s, SESSION_COMMAND);
 }
 
 static enum step
 step_reply(struct session *s)
 {
+    enum step step;
+
     /* The end of file follows at once and may share the segment. */
-    switch (flush(s, MSG_MORE)) {
-    case IO_AGAIN:
-        return STEP_WAIT;
-    case IO_END:
-        return session_end(s, ENDING_LEFT);
-    case IO_OK:
-        break;
-    }
+    if (!sends(s, MSG_MORE, &step))
+        return step;
     return hang_up(s, ENDING_SERVED);
 }
 
